@@ -1,0 +1,1 @@
+"""egress-keeper: everything that the Lambda functions and the command line import."""

@@ -1,0 +1,175 @@
+"""The changes a plan may contain: one frozen class each, saying what, before → after, and why.
+
+An action is a value: a dry run prints it, the executor performs it, the alert carries it. Nothing here can act.
+`policies` names the policies an action serves; when an action fails, later ones for the same policies are not tried,
+so that an EgressIP never asks for an address whose reservation could not be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import TypeAlias
+
+from chalicelib.domain.snapshot import EgressIpSpec
+
+OWNER = "egress-keeper"
+"""Our field manager in the cluster and the value of the owner tag on reservations."""
+
+TAG_OWNER = "egress-keeper/owner"
+TAG_CLUSTER = "egress-keeper/cluster"
+TAG_POLICY_PREFIX = "egress-keeper/policy/"
+"""Tag key prefix on a reservation; the policy's name follows, the value lists its addresses there, blank-separated."""
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_POLICY = "egress-keeper/policy"
+LABEL_KICK = "egress-keeper/kick"
+"""A label of ours on the EgressIP whose change makes OVN-Kubernetes look at the object again; moves nothing healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveCidr:
+    """Create one explicit subnet CIDR reservation, tagged as ours."""
+
+    subnet_id: str
+    cidr: IPv4Network
+    tags: Mapping[str, str]
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"reserve {self.cidr} in {self.subnet_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TagReservation:
+    """Write tags on a reservation of ours: which policy holds which of its addresses. `remove` lists keys to drop."""
+
+    reservation_id: str
+    subnet_id: str
+    cidr: IPv4Network
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def remove(self) -> tuple[str, ...]:
+        """Tag keys that are there and should not be."""
+        return tuple(sorted(set(self.before) - set(self.after)))
+
+    @property
+    def write(self) -> dict[str, str]:
+        """Tags that are missing or differ."""
+        return {key: value for key, value in sorted(self.after.items()) if self.before.get(key) != value}
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"record on reservation {self.cidr}: " + ", ".join(
+            [f"{key.removeprefix(TAG_POLICY_PREFIX)} = {value}" for key, value in self.write.items()]
+            + [f"no longer {key.removeprefix(TAG_POLICY_PREFIX)}" for key in self.remove]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReservation:
+    """Delete a reservation of ours that nothing uses any more: object gone, CPIC gone, address off every interface."""
+
+    reservation_id: str
+    subnet_id: str
+    cidr: IPv4Network
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"release reservation {self.cidr} in {self.subnet_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelNode:
+    """Set the egress-assignable label on one node through the cluster API (HCP only: there nobody else will)."""
+
+    node: str
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"label node {self.node} k8s.ovn.org/egress-assignable"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyEgressIp:
+    """Server-side apply of one EgressIP: create it, or put back the fields that are ours.
+
+    Attributes:
+        before: What the object says now; None where there is no object.
+        labels: The labels we own, complete.
+        force: Take our fields back from another manager. Only for fields we held before, only in enforce mode.
+        assigns: Whether the change adds addresses that must be placed (against a mere label or selector change).
+    """
+
+    name: str
+    before: EgressIpSpec | None
+    after: EgressIpSpec
+    labels: Mapping[str, str]
+    force: bool
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def adds(self) -> tuple[str, ...]:
+        """Addresses the object gets, in its order."""
+        have = set(self.before.addresses) if self.before else set()
+        return tuple(address for address in self.after.addresses if address not in have)
+
+    @property
+    def removes(self) -> tuple[str, ...]:
+        """Addresses the object loses, in its order."""
+        keep = set(self.after.addresses)
+        return tuple(a for a in self.before.addresses if a not in keep) if self.before else ()
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        changes = [f"+{a}" for a in self.adds] + [f"-{a}" for a in self.removes]
+        if self.before is None:
+            return f"create EgressIP {self.name}: {' '.join(changes)}"
+        if self.before.namespace_selector != self.after.namespace_selector:
+            changes.append(f"namespaceSelector {self.before.namespace_selector} → {self.after.namespace_selector}")
+        if self.before.pod_selector != self.after.pod_selector:
+            changes.append(f"podSelector {self.before.pod_selector} → {self.after.pod_selector}")
+        return f"apply EgressIP {self.name}: {' '.join(changes) or 'labels'}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEgressIp:
+    """Delete one EgressIP of ours that the fleet file no longer names. `uid` guards against a namesake."""
+
+    name: str
+    uid: str
+    before: EgressIpSpec
+    policies: tuple[str, ...]
+    reason: str
+    serving: tuple[str, ...] = field(default=())
+
+    @property
+    def removes(self) -> tuple[str, ...]:
+        """Addresses the cluster loses."""
+        return self.before.addresses
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"delete EgressIP {self.name}: {' '.join(f'-{a}' for a in self.before.addresses)}"
+
+
+Action: TypeAlias = ReleaseReservation | ReserveCidr | TagReservation | LabelNode | ApplyEgressIp | DeleteEgressIp
+"""In the order in which a plan lists them: free what is unused, protect addresses, make nodes able, then assign."""

@@ -1,0 +1,113 @@
+"""Findings: one condition on one subject that is not as it should be, in words a tired person understands.
+
+A finding has a stable fingerprint (cluster, kind, subject), so that the same condition seen twice is one finding, and a
+cause, so that fifty subjects of one cause become one message. How findings live over time is `usecases.tell`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """`critical`: traffic leaves by the wrong address now. `warning`: it would after one more failure, or something
+    of ours is not as recorded. `info`: worth knowing, nothing to do tonight.
+    """
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Kind(StrEnum):
+    """Every kind of finding. The values are an interface: alert attribute, metric dimension, name of the runbook."""
+
+    SECTION_UNKNOWN = "section-unknown"
+    NODE_UNUSABLE = "node-unusable"
+    NODE_LABEL_MISSING = "node-label-missing"
+    NO_ELIGIBLE_NODE = "no-eligible-node"
+    CAPACITY_SHORTFALL = "capacity-shortfall"
+    CAPACITY_NO_SPARE = "capacity-no-spare"
+    SUBNET_NEARLY_FULL = "subnet-nearly-full"
+    ADDRESS_OUTSIDE = "address-outside"
+    ADDRESS_RESERVED_BY_AWS = "address-reserved-by-aws"
+    ADDRESS_TAKEN = "address-taken"
+    ADDRESS_IS_HOST = "address-is-host"
+    ADDRESS_DUPLICATE = "address-duplicate"
+    ADDRESS_UNASSIGNED = "address-unassigned"
+    ASSIGNMENT_FAILED = "assignment-failed"
+    STATUS_LOST = "status-lost"
+    STATUS_UNBACKED = "status-unbacked"
+    CPIC_STALE = "cpic-stale"
+    EC2_ADDRESS_MISSING = "ec2-address-missing"
+    SPEC_EDITED = "spec-edited"
+    OBJECT_MISSING = "object-missing"
+    OBJECT_FOREIGN = "object-foreign"
+    FIELD_CONFLICT = "field-conflict"
+    RESERVATION_MISSING = "reservation-missing"
+    RESERVATION_FOREIGN = "reservation-foreign"
+    PLAN_REFUSED = "plan-refused"
+    ACTION_FAILED = "action-failed"
+
+
+SETTLES: frozenset[Kind] = frozenset(
+    {
+        Kind.NODE_UNUSABLE,
+        Kind.NODE_LABEL_MISSING,
+        Kind.NO_ELIGIBLE_NODE,
+        Kind.CAPACITY_SHORTFALL,
+        Kind.CAPACITY_NO_SPARE,
+        Kind.SECTION_UNKNOWN,
+        Kind.ADDRESS_UNASSIGNED,
+        Kind.ASSIGNMENT_FAILED,
+        Kind.STATUS_LOST,
+        Kind.STATUS_UNBACKED,
+        Kind.CPIC_STALE,
+        Kind.EC2_ADDRESS_MISSING,
+        Kind.ACTION_FAILED,
+    }
+)
+"""Kinds that every healthy failover or scale-out passes through: told only when two visits apart agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition on one subject.
+
+    Attributes:
+        subject: What it is about ("address 10.0.1.9", "node ip-10-0-1-7", "zone eu-central-1a").
+        summary: What is the case, one sentence.
+        impact: What it means for traffic, one sentence; empty where it means nothing yet.
+        todo: What a person can do, as commands or words; empty where nothing is to be done by hand.
+        repaired_by: Summary of the action of the same plan that repairs it; empty where the tool can't or must not.
+        cause: Findings with the same cause are told in one message; the kind alone by default.
+        evidence: The facts behind it, as short `name: value` lines.
+        certain: True where the circumstances rule out a healthy transition: told at once whatever the kind.
+    """
+
+    kind: Kind
+    subject: str
+    severity: Severity
+    summary: str
+    impact: str = ""
+    todo: str = ""
+    repaired_by: str = ""
+    cause: str = ""
+    evidence: tuple[str, ...] = ()
+    certain: bool = False
+
+    @property
+    def settles(self) -> bool:
+        """Whether it must be seen by two visits, a while apart, before anyone is told."""
+        return self.kind in SETTLES and not self.certain
+
+    @property
+    def group(self) -> str:
+        """What it is told together with."""
+        return self.cause or self.kind.value
+
+    def fingerprint(self, cluster: str) -> str:
+        """Stable id across visits: 16 hexadecimal digits of cluster, kind and subject."""
+        return hashlib.sha256(f"{cluster}\n{self.kind}\n{self.subject}".encode()).hexdigest()[:16]

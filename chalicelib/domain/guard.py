@@ -1,0 +1,103 @@
+"""The guard: may this plan run without a human?
+
+It counts what the plan takes away from addresses that serve now. A refusal names the numbers and carries the digest
+with which a person approves exactly this plan; a plan that changed in between has another digest and is refused again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain.actions import ApplyEgressIp, DeleteEgressIp
+from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.plan import Plan
+from chalicelib.domain.snapshot import Snapshot, Unknown
+from chalicelib.domain.spec import ClusterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What one action takes from one EgressIP: the serving addresses it removes, and those that remain."""
+
+    egress_ip: str
+    removed: tuple[str, ...]
+    remaining: tuple[str, ...]
+
+
+class UnsafePlan(Exception):
+    """The plan needs a human.
+
+    Attributes:
+        reasons: One sentence for each rule it breaks, with the numbers.
+        digest: What approves exactly this plan.
+    """
+
+    def __init__(self, reasons: tuple[str, ...], digest: str) -> None:
+        self.reasons = reasons
+        self.digest = digest
+        super().__init__(" ".join(reasons))
+
+
+def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *, approved: str | None = None) -> None:
+    """Raise `UnsafePlan` where the plan would take a policy's last serving address, or too large a share of them.
+
+    Args:
+        approved: Digest that a person has approved; the plan passes if it is this plan's.
+    """
+    if approved is not None and approved == planned.digest:
+        return
+    losses = serving_losses(planned, observed)
+    reasons = [
+        f"It takes the last serving address of EgressIP {loss.egress_ip} ({', '.join(loss.removed)}):"
+        " its pods would leave with their nodes' addresses."
+        for loss in losses
+        if loss.removed and not loss.remaining
+    ]
+    serving = _serving(observed)
+    removed = {address for loss in losses for address in loss.removed}
+    if serving and len(removed) / len(serving) > desired.max_change_share:
+        reasons.append(
+            f"It takes {len(removed)} of {len(serving)} serving addresses away"
+            f" ({len(removed) / len(serving):.0%}; allowed unattended is {desired.max_change_share:.0%})."
+        )
+    if approved is not None and reasons:
+        reasons.append(f"The approved digest {approved} is that of another plan; this one is {planned.digest}.")
+    if reasons:
+        raise UnsafePlan(tuple(reasons), planned.digest)
+
+
+def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
+    """What the plan removes from each EgressIP, counting only addresses that serve now."""
+    serving = _serving(observed)
+    losses = []
+    for action in planned.actions:
+        if isinstance(action, ApplyEgressIp) and action.before is not None:
+            before, after = action.before.addresses, set(action.after.addresses)
+        elif isinstance(action, DeleteEgressIp):
+            before, after = action.before.addresses, set()
+        else:
+            continue
+        removed = tuple(a for a in before if a in serving and a not in after)
+        losses.append(Loss(action.name, removed, tuple(a for a in before if a in serving and a in after)))
+    return tuple(losses)
+
+
+def _serving(observed: Snapshot) -> frozenset[str]:
+    """Addresses with a healthy CPIC. With CPICs unknown there is no plan to judge (`planning`)."""
+    if isinstance(observed.cpics, Unknown):
+        return frozenset()
+    return frozenset(cpic.address for cpic in observed.cpics if cpic.healthy)
+
+
+def refusal_finding(planned: Plan, refusal: UnsafePlan) -> Finding:
+    """The refusal as a finding, with the command that approves it."""
+    return Finding(
+        Kind.PLAN_REFUSED,
+        f"plan of {planned.cluster}",
+        Severity.CRITICAL,
+        f"A plan with {len(planned.actions)} changes was refused: {' '.join(refusal.reasons)}",
+        impact="Egress goes on as it is; no change is made until a person approves or the fleet file changes.",
+        todo=f"Look at it with `egress-keeper plan --cluster {planned.cluster}`, then"
+        f" `egress-keeper apply --cluster {planned.cluster} --approve {refusal.digest}`.",
+        evidence=tuple(action.summary for action in planned.actions),
+    )

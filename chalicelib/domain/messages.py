@@ -1,0 +1,112 @@
+"""Findings as messages to people: subject, plain-text body, attributes.
+
+Written for someone who is woken by it: what, where, since when, what it means for traffic, what was done, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.findings import Severity
+
+SUBJECT_LIMIT = 100
+"""SNS: at most 100 characters, printable ASCII (API reference, Publish)."""
+
+MOST_LISTED = 25
+"""A message lists this many findings in full and counts the rest: it must stay readable, and under 256 KiB."""
+
+
+class Occasion(StrEnum):
+    """Why people hear of a finding now."""
+
+    NEW = "new"
+    WORSE = "worse"
+    REMINDER = "still open"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message. `subject` fits SNS: printable ASCII, at most 100 characters."""
+
+    subject: str
+    body: str
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One finding in a message: its document (`plain(Finding)`), since when it is open, and the occasion."""
+
+    document: Mapping[str, Any]
+    fingerprint: str
+    since: datetime
+    occasion: Occasion
+
+
+def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], run_id: str, now: datetime) -> Alert:
+    """Render the findings of one cause, all resolved or all open, as one message.
+
+    Args:
+        told: At least one.
+        done: Summaries of the actions applied by this visit.
+    """
+    resolved = told[0].occasion is Occasion.RESOLVED
+    worst = min(told, key=lambda item: _rank(item.document["severity"]))
+    severity = str(worst.document["severity"])
+    kind = str(worst.document["kind"])
+    headline = f"{worst.document['subject']}: {kind.replace('-', ' ')}"
+    more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+    state = "RESOLVED" if resolved else severity.upper()
+    blocks = [_resolved_block(item, now) if resolved else _open_block(item, done) for item in told[:MOST_LISTED]]
+    if len(told) > MOST_LISTED:
+        blocks.append(f"... and {len(told) - MOST_LISTED} more of the same cause.")
+    first = f"{state}: cluster {cluster}, {kind}" + (f", {len(told)} findings of one cause" if more else "")
+    last = f"Cluster {cluster}, {now:%Y-%m-%d %H:%M:%S} UTC, visit {run_id}."
+    return Alert(
+        subject=_subject(f"{state} {cluster}: {headline}{more}"),
+        body="\n\n".join([first, *blocks, last]) + "\n",
+        attributes={"cluster": cluster, "severity": severity, "kind": kind},
+    )
+
+
+def _open_block(item: Told, done: frozenset[str]) -> str:
+    document = item.document
+    since = "" if item.occasion is Occasion.NEW else f" ({item.occasion.value})"
+    lines = [f"{document['summary']}{since}", f"  Since:   {item.since:%Y-%m-%d %H:%M:%S} UTC"]
+    if document["impact"]:
+        lines.append(f"  Traffic: {document['impact']}")
+    lines.append(f"  Done:    {_done(str(document['repaired_by']), done)}")
+    if document["todo"]:
+        lines.append(f"  To do:   {document['todo']}")
+    lines.extend(f"  Seen:    {evidence}" for evidence in document["evidence"])
+    lines.append(f"  Finding: {item.fingerprint} {document['kind']}")
+    return "\n".join(lines)
+
+
+def _done(repair: str, done: frozenset[str]) -> str:
+    if not repair:
+        return "nothing; this can't be repaired without a person or more room"
+    return f"{repair}: applied, being verified" if repair in done else f"nothing yet; planned: {repair}"
+
+
+def _resolved_block(item: Told, now: datetime) -> str:
+    minutes = max(1, round((now - item.since).total_seconds() / 60))
+    return (
+        f"No longer so: {item.document['summary']}\n"
+        f"  Lasted:  from {item.since:%Y-%m-%d %H:%M:%S} UTC, about {minutes} min\n"
+        f"  Finding: {item.fingerprint} {item.document['kind']}"
+    )
+
+
+def _subject(text: str) -> str:
+    ascii_only = "".join(character if " " <= character <= "~" else "?" for character in text)
+    return ascii_only if len(ascii_only) <= SUBJECT_LIMIT else f"{ascii_only[: SUBJECT_LIMIT - 3]}..."
+
+
+def _rank(severity: str) -> int:
+    return [member.value for member in Severity].index(severity)

@@ -1,0 +1,217 @@
+"""EgressIP objects: what to apply, what to delete, who else has been writing.
+
+Only fields that are ours: `spec.egressIPs`, the selectors as far as we wish them, and our labels. Taking a field back
+from another manager is `force`, and is planned only on objects that carry our label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chalicelib.domain.actions import (
+    LABEL_KICK,
+    LABEL_MANAGED_BY,
+    LABEL_POLICY,
+    OWNER,
+    ApplyEgressIp,
+    DeleteEgressIp,
+)
+from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.placement import FAIL_OPEN, Placement
+from chalicelib.domain.plan import Withheld
+from chalicelib.domain.selectors import SpecDifference, compare_selectors
+from chalicelib.domain.snapshot import EgressIp, EgressIpSpec
+from chalicelib.domain.spec import PolicySpec
+from chalicelib.domain.terrain import Terrain, is_our_object
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Changes of EgressIP objects, sorted by name."""
+
+    apply: tuple[ApplyEgressIp, ...] = ()
+    delete: tuple[DeleteEgressIp, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+
+
+def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
+    """Compare the objects that are there with the allocations."""
+    applied: list[ApplyEgressIp] = []
+    findings: list[Finding] = []
+    withheld: list[Withheld] = []
+    by_policy: dict[str, list[str]] = {}
+    for allocation in placement.allocations:
+        if not allocation.held:
+            by_policy.setdefault(allocation.policy, []).append(str(allocation.address))
+    for policy in sorted(terrain.desired.policies, key=lambda policy: policy.name):
+        there = terrain.egress_ip_by_name.get(policy.name)
+        wanted = by_policy.get(policy.name, [])
+        if there is None:
+            if wanted:
+                applied.append(_create(terrain, policy, wanted))
+                findings.extend(_lost_object(terrain, policy, applied[-1]))
+        elif not is_our_object(there):
+            findings.append(_foreign_object(there))
+            withheld.append(Withheld(f"apply EgressIP {policy.name}", "the object is not ours"))
+        elif there.deleting:
+            withheld.append(Withheld(f"apply EgressIP {policy.name}", "the object is being deleted; wait for it"))
+        else:
+            _update(there, policy, wanted, placement, (applied, findings, withheld))
+    deleted = tuple(_deletions(terrain))
+    return Objects(tuple(applied), deleted, tuple(findings), tuple(withheld))
+
+
+def _create(terrain: Terrain, policy: PolicySpec, wanted: list[str]) -> ApplyEgressIp:
+    again = terrain.recorded_in_tags(policy.name)
+    reason = "the object is gone; its addresses were remembered" if again else "the fleet file wants it"
+    return ApplyEgressIp(
+        policy.name,
+        None,
+        EgressIpSpec(tuple(wanted), policy.namespace_selector, policy.pod_selector),
+        _labels(policy, None),
+        force=False,
+        policies=(policy.name,),
+        reason=reason,
+    )
+
+
+def _update(
+    there: EgressIp,
+    policy: PolicySpec,
+    wanted: list[str],
+    placement: Placement,
+    out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
+) -> None:
+    """Put back what differs. While something wanted can't be placed, nothing that serves is taken away."""
+    applied, findings, withheld = out
+    extra = [address for address in there.spec.addresses if address not in wanted]
+    if extra and policy.name in placement.incomplete and not _edited_addresses(there):
+        withheld.append(
+            Withheld(f"remove {', '.join(extra)} from {policy.name}", "what replaces them can't be placed yet")
+        )
+        wanted, extra = [*wanted, *extra], []
+    kept = [address for address in dict.fromkeys(there.spec.addresses) if address in wanted]
+    addresses = tuple(kept + [address for address in wanted if address not in kept])
+    wish = EgressIpSpec(addresses, policy.namespace_selector, policy.pod_selector)
+    selectors = compare_selectors(wish, there)
+    labels = _labels(policy, there)
+    label_paths = tuple(f".metadata.labels.{key}" for key in labels if there.labels.get(key) != labels[key])
+    address_path = (".spec.egressIPs",) if addresses != there.spec.addresses else ()
+    differing = (*address_path, *selectors.ours, *label_paths)
+    if selectors.foreign:
+        findings.append(_foreign_selector(there, selectors))
+    if not differing:
+        return
+    others = sorted({_manager_of(path, there) for path in differing} - {""})
+    action = ApplyEgressIp(
+        policy.name,
+        there.spec,
+        wish,
+        labels,
+        force=bool(others),
+        policies=(policy.name,),
+        reason=_reason(differing, others, break_before_make=bool(extra)),
+    )
+    applied.append(action)
+    if others:
+        findings.append(_edited(there, differing, others, action))
+
+
+def _reason(differing: tuple[str, ...], others: list[str], *, break_before_make: bool) -> str:
+    fields = ", ".join(differing)
+    if others:
+        return f"{fields} was changed by {', '.join(others)}; the fleet file says otherwise"
+    if break_before_make:
+        return f"the fleet file now says otherwise in {fields}; the platform removes before it adds"
+    return f"{fields} differs from the fleet file"
+
+
+def _labels(policy: PolicySpec, there: EgressIp | None) -> dict[str, str]:
+    """Our labels, complete: one that we leave out of an apply is removed."""
+    labels = {LABEL_MANAGED_BY: OWNER, LABEL_POLICY: policy.name}
+    if there is not None and LABEL_KICK in there.labels:
+        labels[LABEL_KICK] = there.labels[LABEL_KICK]
+    return labels
+
+
+def _manager_of(path: str, there: EgressIp) -> str:
+    """Who else holds the field or something inside it; "" for nobody."""
+    for owned, manager in sorted(there.other_managers.items()):
+        if owned == path or owned.startswith(f"{path}.") or path.startswith(f"{owned}."):
+            return manager
+    return ""
+
+
+def _edited_addresses(there: EgressIp) -> bool:
+    """Somebody else wrote the list of addresses last: what is in it is no wish of the fleet file."""
+    return ".spec.egressIPs" not in there.owned_fields and bool(_manager_of(".spec.egressIPs", there))
+
+
+def _lost_object(terrain: Terrain, policy: PolicySpec, action: ApplyEgressIp) -> Iterable[Finding]:
+    if terrain.recorded_in_tags(policy.name):
+        yield Finding(
+            Kind.OBJECT_MISSING,
+            f"EgressIP {policy.name}",
+            Severity.CRITICAL,
+            f"EgressIP {policy.name} does not exist, though its addresses are reserved: it was deleted.",
+            impact=FAIL_OPEN,
+            todo="Find out who deleted it (audit log of the cluster), and tell them that the fleet file decides.",
+            repaired_by=action.summary,
+        )
+
+
+def _foreign_object(there: EgressIp) -> Finding:
+    managers = ", ".join(sorted(set(there.other_managers.values()))) or "unknown"
+    return Finding(
+        Kind.OBJECT_FOREIGN,
+        f"EgressIP {there.name}",
+        Severity.CRITICAL,
+        f"An EgressIP named {there.name} exists that is not ours (written by {managers}).",
+        impact="The policy of that name is not enforced; the object does what its author wrote.",
+        todo=f"Hand it over with `oc label egressip {there.name} {LABEL_MANAGED_BY}={OWNER}`, or rename the policy.",
+    )
+
+
+def _foreign_selector(there: EgressIp, difference: SpecDifference) -> Finding:
+    fields = ", ".join(difference.foreign)
+    managers = sorted({_manager_of(path, there) for path in difference.foreign} - {""})
+    return Finding(
+        Kind.FIELD_CONFLICT,
+        f"selector of EgressIP {there.name}",
+        Severity.CRITICAL,
+        f"{fields} of EgressIP {there.name} was added by {', '.join(managers) or 'somebody else'}.",
+        impact="The EgressIP matches fewer pods than the fleet file says; the others leave with their node's address.",
+        todo=f"Remove it with `oc edit egressip {there.name}`, or write it into the fleet file.",
+        evidence=tuple(f"field: {path}" for path in difference.foreign),
+    )
+
+
+def _edited(there: EgressIp, differing: tuple[str, ...], others: list[str], action: ApplyEgressIp) -> Finding:
+    return Finding(
+        Kind.SPEC_EDITED,
+        f"EgressIP {there.name}",
+        Severity.CRITICAL,
+        f"EgressIP {there.name} was edited by {', '.join(others)}: {', '.join(differing)}.",
+        impact="Until it is put back, pods may leave with another address than the one partners let in.",
+        todo="Make the change in the fleet file if it was meant; otherwise nothing.",
+        repaired_by=action.summary,
+        evidence=(
+            f"is: {' '.join(there.spec.addresses) or 'no address'}",
+            f"should be: {' '.join(action.after.addresses)}",
+        ),
+    )
+
+
+def _deletions(terrain: Terrain) -> Iterable[DeleteEgressIp]:
+    wanted = {policy.name for policy in terrain.desired.policies}
+    for egress_ip in sorted(terrain.observed.egress_ips, key=lambda egress_ip: egress_ip.name):
+        if is_our_object(egress_ip) and egress_ip.name not in wanted and not egress_ip.deleting:
+            yield DeleteEgressIp(
+                egress_ip.name,
+                egress_ip.uid,
+                egress_ip.spec,
+                (egress_ip.name,),
+                "the fleet file no longer names it",
+            )

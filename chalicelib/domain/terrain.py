@@ -1,0 +1,185 @@
+"""The snapshot, indexed for the questions that planning asks: whose is this address, which subnet is it in.
+
+Derived values only, computed once a plan so that planning stays near-linear in nodes and addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from chalicelib.domain.actions import LABEL_MANAGED_BY, OWNER, TAG_CLUSTER, TAG_POLICY_PREFIX
+from chalicelib.domain.addresses import RangeIndex
+from chalicelib.domain.capacity import CapacityReport, NodeCapacity
+from chalicelib.domain.snapshot import (
+    Cpic,
+    EgressIp,
+    EgressIpConfig,
+    Instance,
+    Interface,
+    Node,
+    Reservation,
+    Snapshot,
+    Subnet,
+    Unknown,
+)
+from chalicelib.domain.spec import ClusterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The sections of a snapshot that choosing and reserving need, all of them known."""
+
+    nodes: tuple[Node, ...]
+    egress_ips: tuple[EgressIp, ...]
+    cpics: tuple[Cpic, ...]
+    instances: tuple[Instance, ...]
+    subnets: tuple[Subnet, ...]
+    interfaces: tuple[Interface, ...]
+    reservations: tuple[Reservation, ...]
+
+
+def all_known(snapshot: Snapshot) -> Observed | None:
+    """The sections, or None where one of them could not be read.
+
+    One unreadable section stops every change of addresses: which address is free, covered or carried is a question
+    to all of them at once. Capacity limits (DescribeInstanceTypes) are only a cross-check and may be missing.
+    """
+    nodes, egress_ips, cpics = snapshot.nodes, snapshot.egress_ips, snapshot.cpics
+    instances, subnets = snapshot.instances, snapshot.subnets
+    interfaces, reservations = snapshot.interfaces, snapshot.reservations
+    if isinstance(nodes, Unknown) or isinstance(egress_ips, Unknown) or isinstance(cpics, Unknown):
+        return None
+    if isinstance(instances, Unknown) or isinstance(subnets, Unknown):
+        return None
+    if isinstance(interfaces, Unknown) or isinstance(reservations, Unknown):
+        return None
+    return Observed(nodes, egress_ips, cpics, instances, subnets, interfaces, reservations)
+
+
+class Terrain:
+    """Indexes over one complete observation. Immutable after construction."""
+
+    def __init__(self, observed: Observed, desired: ClusterSpec, capacity: CapacityReport) -> None:
+        self.observed = observed
+        self.desired = desired
+        self.capacity = capacity
+        self.subnet_by_id: Mapping[str, Subnet] = {subnet.id: subnet for subnet in observed.subnets}
+        self._subnets = RangeIndex((subnet.cidr, subnet) for subnet in observed.subnets)
+        self.interface_by_address: Mapping[IPv4Address, Interface] = {
+            address: interface for interface in observed.interfaces for address in interface.addresses
+        }
+        self.host_by_address: Mapping[IPv4Address, str] = {
+            address: node.name for node in observed.nodes for address in node.host_addresses or ()
+        }
+        self.cpic_by_address: Mapping[str, Cpic] = {cpic.address: cpic for cpic in observed.cpics}
+        self.egress_ip_by_name: Mapping[str, EgressIp] = {eip.name: eip for eip in observed.egress_ips}
+        self.instance_ids = frozenset(instance.id for instance in observed.instances)
+        self.objects_by_address: Mapping[str, tuple[str, ...]] = _objects_by_address(observed.egress_ips)
+        self.reservations_by_subnet: Mapping[str, tuple[Reservation, ...]] = _by_subnet(observed.reservations)
+        self._reservations = {
+            subnet_id: RangeIndex((reservation.cidr, reservation) for reservation in listed)
+            for subnet_id, listed in self.reservations_by_subnet.items()
+        }
+        self._recorded = _recorded(filter(self.is_ours, observed.reservations))
+        self._eligible = _eligible_by_cidr(capacity)
+        ids = self._labelled_subnets() | self._pool_subnets()
+        self.carrying_subnets: Mapping[str, Subnet] = {key: self.subnet_by_id[key] for key in sorted(ids)}
+        """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
+
+    def subnet_of(self, address: IPv4Address) -> Subnet | None:
+        """The subnet that contains the address; subnets of a VPC never overlap."""
+        return self._subnets.find(address)
+
+    def reservation_of(self, address: IPv4Address, subnet_id: str) -> Reservation | None:
+        """The reservation that covers the address, whoever's. EC2 lets no two of a subnet overlap."""
+        index = self._reservations.get(subnet_id)
+        return index.find(address) if index is not None else None
+
+    def is_ours(self, reservation: Reservation) -> bool:
+        """Made by us for this cluster, by its tags."""
+        return reservation.tags.get(TAG_CLUSTER) == self.desired.name
+
+    def recorded_in_tags(self, policy: str) -> tuple[IPv4Address, ...]:
+        """Addresses that our reservations remember for a policy, in address order."""
+        return self._recorded.get(policy, ())
+
+    def eligible_in(self, cidr: IPv4Network) -> tuple[NodeCapacity, ...]:
+        """Nodes that OVN-Kubernetes would place addresses of that subnet on."""
+        return self._eligible.get(cidr, ())
+
+    def _labelled_subnets(self) -> frozenset[str]:
+        cidrs = {
+            node.egress_config.subnet
+            for node in self.observed.nodes
+            if node.assignable is not None and isinstance(node.egress_config, EgressIpConfig)
+        }
+        return frozenset(subnet.id for subnet in self.observed.subnets if subnet.cidr in cidrs)
+
+    def _pool_subnets(self) -> frozenset[str]:
+        pools = {pool.name for pool in self.desired.machine_pools}
+        return frozenset(
+            instance.subnet_id
+            for instance in self.observed.instances
+            if instance.pool in pools and instance.subnet_id in self.subnet_by_id
+        )
+
+
+def is_our_object(egress_ip: EgressIp) -> bool:
+    """Made by us, by its label. The field manager alone would not do: a hand edit takes fields away from it."""
+    return egress_ip.labels.get(LABEL_MANAGED_BY) == OWNER
+
+
+def tagged_addresses(reservation: Reservation) -> Mapping[str, tuple[IPv4Address, ...]]:
+    """Addresses that a reservation of ours records, by policy. What people garbled in a tag is passed over."""
+    found = {}
+    for key, value in sorted(reservation.tags.items()):
+        if key.startswith(TAG_POLICY_PREFIX):
+            parsed = (parse_address(text) for text in value.split())
+            found[key.removeprefix(TAG_POLICY_PREFIX)] = tuple(a for a in parsed if a and a in reservation.cidr)
+    return found
+
+
+def parse_address(text: str) -> IPv4Address | None:
+    """An IPv4 address, or None for anything else (IPv6, CIDR, garbage)."""
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def networks(reservations: Iterable[Reservation]) -> tuple[IPv4Network, ...]:
+    """The ranges of reservations."""
+    return tuple(reservation.cidr for reservation in reservations)
+
+
+def _objects_by_address(egress_ips: tuple[EgressIp, ...]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for egress_ip in egress_ips:
+        for address in dict.fromkeys(egress_ip.spec.addresses):
+            found.setdefault(address, []).append(egress_ip.name)
+    return {address: tuple(names) for address, names in found.items()}
+
+
+def _recorded(reservations: Iterable[Reservation]) -> Mapping[str, tuple[IPv4Address, ...]]:
+    found: dict[str, set[IPv4Address]] = {}
+    for reservation in reservations:
+        for policy, addresses in tagged_addresses(reservation).items():
+            found.setdefault(policy, set()).update(addresses)
+    return {policy: tuple(sorted(addresses)) for policy, addresses in found.items()}
+
+
+def _eligible_by_cidr(capacity: CapacityReport) -> Mapping[IPv4Network, tuple[NodeCapacity, ...]]:
+    found: dict[IPv4Network, list[NodeCapacity]] = {}
+    for row in capacity.nodes:
+        if row.eligible and row.subnet is not None:
+            found.setdefault(row.subnet, []).append(row)
+    return {cidr: tuple(rows) for cidr, rows in found.items()}
+
+
+def _by_subnet(reservations: tuple[Reservation, ...]) -> Mapping[str, tuple[Reservation, ...]]:
+    found: dict[str, list[Reservation]] = {}
+    for reservation in reservations:
+        found.setdefault(reservation.subnet_id, []).append(reservation)
+    return {subnet_id: tuple(listed) for subnet_id, listed in found.items()}

@@ -1,0 +1,108 @@
+"""Act: walk the plan through the adapters, in its order, and say what was applied, what failed, what was not tried.
+
+Every action is idempotent, so an interrupted walk is finished by the next visit. A failed action holds back the later
+ones of the same policies, and nothing else: one bad subnet must not stop the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from chalicelib.adapters.errors import AdapterError, Conflict
+from chalicelib.domain.actions import (
+    Action,
+    ApplyEgressIp,
+    DeleteEgressIp,
+    LabelNode,
+    ReleaseReservation,
+    ReserveCidr,
+    TagReservation,
+)
+from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.plan import Plan
+from chalicelib.domain.snapshot import ASSIGNABLE_LABEL
+from chalicelib.usecases.ports import ClusterApi, Ec2
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An action that failed, or was not tried because one before it failed (`error` is None then)."""
+
+    action: Action
+    why: str
+    error: AdapterError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a plan: applied and failed actions, in the order of the plan."""
+
+    applied: tuple[Action, ...] = ()
+    failed: tuple[Failure, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding for each action that failed; those held back behind it need none of their own."""
+        return tuple(_finding(failure, failure.error) for failure in self.failed if failure.error is not None)
+
+
+def execute(plan: Plan, cluster: ClusterApi, ec2: Ec2) -> Report:
+    """Perform the plan's actions. Raises nothing for outside trouble: it is in the report."""
+    applied: list[Action] = []
+    failed: list[Failure] = []
+    held_back: dict[str, str] = {}
+    for action in plan.actions:
+        blocker = next((held_back[policy] for policy in action.policies if policy in held_back), None)
+        if blocker is not None:
+            failed.append(Failure(action, f"not tried, because this failed before: {blocker}"))
+            continue
+        try:
+            perform(action, cluster, ec2)
+        except AdapterError as error:
+            failed.append(Failure(action, str(error), error))
+            held_back.update(dict.fromkeys(action.policies, action.summary))
+        else:
+            applied.append(action)
+    return Report(tuple(applied), tuple(failed))
+
+
+def perform(action: Action, cluster: ClusterApi, ec2: Ec2) -> None:
+    """Perform one action."""
+    match action:
+        case ReserveCidr():
+            ec2.reserve_cidr(action.subnet_id, action.cidr, action.tags, f"egress addresses: {action.reason}"[:255])
+        case TagReservation():
+            ec2.tag_reservation(action.reservation_id, action.write, action.remove)
+        case ReleaseReservation():
+            ec2.release_reservation(action.reservation_id)
+        case LabelNode():
+            cluster.label_node(action.node, {ASSIGNABLE_LABEL: ""})
+        case ApplyEgressIp():
+            cluster.apply_egress_ip(action.name, action.after, action.labels, force=action.force)
+        case DeleteEgressIp():
+            cluster.delete_egress_ip(action.name, action.uid)
+        case _:
+            assert_never(action)
+
+
+def _finding(failure: Failure, error: AdapterError) -> Finding:
+    if isinstance(error, Conflict) and error.managers:
+        fields = ", ".join(f"{path} ({manager})" for path, manager in sorted(error.managers.items()))
+        return Finding(
+            Kind.FIELD_CONFLICT,
+            f"action {failure.action.summary}",
+            Severity.CRITICAL,
+            f"Could not {failure.action.summary}: another manager holds {fields}.",
+            impact="What the fleet file says is not in force.",
+            todo="Let that manager give the field up, or write its value into the fleet file.",
+        )
+    return Finding(
+        Kind.ACTION_FAILED,
+        f"action {failure.action.summary}",
+        Severity.CRITICAL,
+        f"Could not {failure.action.summary}: {failure.why}.",
+        impact="What the fleet file says is not fully in force; the next visit tries again.",
+        todo="" if error.retryable else f"A person must act: {error.source} refuses {error.operation}.",
+        cause=f"{error.source} refuses {error.operation}",
+    )

@@ -1,0 +1,84 @@
+"""Observe: read every section once, turn each failed read into `Unknown`, and never stop at the first.
+
+The cluster API and EC2 are read side by side: neither waits for the other. What cannot even be asked for, because it
+depends on a section that is unknown, is unknown for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TypeVar
+
+from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.snapshot import (
+    Cpic,
+    EgressIp,
+    Instance,
+    Known,
+    Node,
+    Snapshot,
+    Subnet,
+    Unknown,
+)
+from chalicelib.domain.spec import ClusterSpec
+from chalicelib.usecases.ports import ClusterApi, Ec2
+
+T = TypeVar("T")
+
+
+def observe(desired: ClusterSpec, cluster: ClusterApi, ec2: Ec2, now: datetime) -> Snapshot:
+    """Read the cluster and its AWS side. Raises nothing for outside trouble: it is in the snapshot."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="observe") as pool:
+        cluster_side = pool.submit(_read_cluster, cluster)
+        instances = _read("instances", lambda: ec2.fetch_instances(desired.infra_id))
+        subnets = _read_subnets(instances, ec2)
+        interfaces = _per_subnet("network interfaces", subnets, ec2.fetch_interfaces)
+        reservations = _per_subnet("subnet CIDR reservations", subnets, ec2.fetch_reservations)
+        limits = _read_limits(instances, ec2)
+        nodes, egress_ips, cpics = cluster_side.result()
+    return Snapshot(now, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations, limits)
+
+
+def _read_cluster(
+    cluster: ClusterApi,
+) -> tuple[Known[tuple[Node, ...]], Known[tuple[EgressIp, ...]], Known[tuple[Cpic, ...]]]:
+    """Objects before CPICs before nodes: whatever an earlier list names, a later one has seen at least as fresh."""
+    egress_ips = _read("EgressIP objects", cluster.fetch_egress_ips)
+    cpics = _read("CloudPrivateIPConfig objects", cluster.fetch_cpics)
+    nodes = _read("nodes", cluster.fetch_nodes)
+    return nodes, egress_ips, cpics
+
+
+def _read_subnets(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[tuple[Subnet, ...]]:
+    """Every subnet of the VPC, not only those with nodes: an address once given is found where nodes are gone."""
+    if isinstance(instances, Unknown):
+        return Unknown("subnets", instances.why, instances.source)
+    vpc_ids = sorted({instance.vpc_id for instance in instances})
+    if not vpc_ids:
+        return Unknown("subnets", "no instance of the cluster exists, so its VPC is not known", "EC2")
+    return _read("subnets", lambda: ec2.fetch_subnets(vpc_ids))
+
+
+def _per_subnet(
+    what: str, subnets: Known[tuple[Subnet, ...]], fetch: Callable[[list[str]], tuple[T, ...]]
+) -> Known[tuple[T, ...]]:
+    if isinstance(subnets, Unknown):
+        return Unknown(what, subnets.why, subnets.source)
+    return _read(what, lambda: fetch([subnet.id for subnet in subnets]))
+
+
+def _read_limits(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[Mapping[str, int]]:
+    if isinstance(instances, Unknown):
+        return Unknown("address limits of instance types", instances.why, instances.source)
+    types = sorted({instance.type for instance in instances})
+    return _read("address limits of instance types", lambda: ec2.fetch_address_limits(types))
+
+
+def _read(what: str, fetch: Callable[[], T]) -> Known[T]:
+    """The section, or why it could not be read."""
+    try:
+        return fetch()
+    except AdapterError as error:
+        return Unknown(what, error.detail, error.source)

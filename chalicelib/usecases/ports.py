@@ -1,0 +1,173 @@
+"""What the use cases need from outside, as protocols: the adapters implement them, the tests' fakes too.
+
+Every method may raise a subclass of `chalicelib.adapters.errors.AdapterError`, and nothing else for outside trouble.
+Reads return complete sections: a page that could not be fetched is an error, never a shorter tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network
+from typing import Any, Protocol
+
+from chalicelib.domain.messages import Alert
+from chalicelib.domain.snapshot import (
+    Cpic,
+    EgressIp,
+    EgressIpSpec,
+    Instance,
+    Interface,
+    Node,
+    Reservation,
+    Subnet,
+)
+
+
+class ClusterApi(Protocol):
+    """The cluster's API server. Writes go by server-side apply as field manager `egress-keeper`."""
+
+    def fetch_nodes(self) -> tuple[Node, ...]:
+        """All nodes, sorted by name."""
+        ...
+
+    def fetch_egress_ips(self) -> tuple[EgressIp, ...]:
+        """All EgressIP objects, ours or not, sorted by name."""
+        ...
+
+    def fetch_cpics(self) -> tuple[Cpic, ...]:
+        """All CloudPrivateIPConfig objects, sorted by name; IPv6 ones included under their object name."""
+        ...
+
+    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
+        """Create the object or set exactly our fields of it. Raises `Conflict` with the other managers."""
+        ...
+
+    def delete_egress_ip(self, name: str, uid: str) -> None:
+        """Delete the object with that uid; already gone is success."""
+        ...
+
+    def label_node(self, name: str, labels: Mapping[str, str]) -> None:
+        """Set labels on a node by server-side apply; nothing else of the node is sent."""
+        ...
+
+
+class Ec2(Protocol):
+    """EC2 in the cluster's account and region."""
+
+    def fetch_instances(self, infra_id: str) -> tuple[Instance, ...]:
+        """Instances tagged `kubernetes.io/cluster/<infra_id>` that are not terminated, sorted by id."""
+        ...
+
+    def fetch_subnets(self, vpc_ids: Collection[str]) -> tuple[Subnet, ...]:
+        """Every subnet of these VPCs, sorted by id."""
+        ...
+
+    def fetch_interfaces(self, subnet_ids: Collection[str]) -> tuple[Interface, ...]:
+        """Every network interface in these subnets, whoever's, sorted by id."""
+        ...
+
+    def fetch_reservations(self, subnet_ids: Collection[str]) -> tuple[Reservation, ...]:
+        """Every IPv4 CIDR reservation of these subnets, sorted by subnet and range."""
+        ...
+
+    def fetch_address_limits(self, instance_types: Collection[str]) -> Mapping[str, int]:
+        """IPv4 addresses per network interface by instance type; cached for the life of the process."""
+        ...
+
+    def reserve_cidr(self, subnet_id: str, cidr: IPv4Network, tags: Mapping[str, str], description: str) -> Reservation:
+        """Create an explicit reservation, or adopt the one with the same range and our tags that is there already."""
+        ...
+
+    def tag_reservation(self, reservation_id: str, write: Mapping[str, str], remove: Collection[str]) -> None:
+        """Set and drop tags of a reservation."""
+        ...
+
+    def release_reservation(self, reservation_id: str) -> None:
+        """Delete a reservation; already gone is success."""
+        ...
+
+    def fetch_cluster_tags(self, instance_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Tags by instance id, for those of the ids that EC2 knows. One call for up to 200 ids."""
+        ...
+
+
+class Alerts(Protocol):
+    """Where people are told."""
+
+    def publish(self, alert: Alert) -> None:
+        """Send it or raise: an alert that could not be sent must fail the visit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """A finding's memory between visits. Times in UTC.
+
+    Attributes:
+        state: "seen" (not settled yet), "alerted", or "resolved".
+        alerted_at: When people were last told; None before the first message.
+        document: The finding as JSON-ready values, as last seen.
+        version: Counter for conditional writes; 0 for a record that is not stored yet.
+    """
+
+    fingerprint: str
+    cluster: str
+    state: str
+    first_seen: datetime
+    last_seen: datetime
+    alerted_at: datetime | None
+    document: Mapping[str, Any]
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One visit's summary. `status` is queued, running, done, refused or failed."""
+
+    run_id: str
+    cluster: str
+    status: str
+    started_at: datetime
+    document: Mapping[str, Any]
+
+
+class Memory(Protocol):
+    """What is remembered between visits. Losing it loses no address, only who was told what."""
+
+    def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
+        """All stored findings of the cluster that are not resolved, sorted by fingerprint."""
+        ...
+
+    def store_finding(self, record: FindingRecord) -> bool:
+        """Write the record if its version is the stored one (or none is stored); False if someone else was first."""
+        ...
+
+    def drop_finding(self, record: FindingRecord) -> bool:
+        """Forget a resolved finding, under the same condition."""
+        ...
+
+    def store_run(self, record: RunRecord) -> None:
+        """Write or replace a run summary; it expires after 30 days."""
+        ...
+
+    def fetch_run(self, run_id: str) -> RunRecord | None:
+        """One run, or None."""
+        ...
+
+    def fetch_runs(self, cluster: str, limit: int) -> tuple[RunRecord, ...]:
+        """The latest runs of a cluster, newest first."""
+        ...
+
+
+class Queues(Protocol):
+    """The two queues between the functions."""
+
+    def send_events(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> None:
+        """Put messages on the standard events queue, in batches of ten; raises if any was not accepted."""
+        ...
+
+    def send_work(self, body: str, *, group: str, deduplication_id: str) -> None:
+        """Put one message on the FIFO work queue."""
+        ...

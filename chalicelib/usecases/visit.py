@@ -1,0 +1,162 @@
+"""Visit: one observe → plan → guard → act → tell pass over one cluster.
+
+The same pass serves the queue, the schedule, the API and the command line. It may be killed at any point and run
+again: what is done is not done twice, what is not is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain.capacity import CapacityReport, report_capacity
+from chalicelib.domain.findings import Finding
+from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
+from chalicelib.domain.plan import Plan
+from chalicelib.domain.planning import plan
+from chalicelib.domain.snapshot import Known, Snapshot
+from chalicelib.domain.spec import ClusterSpec, Mode
+from chalicelib.usecases.act import Report, execute
+from chalicelib.usecases.observe import observe
+from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory
+from chalicelib.usecases.tell import Bulletin, Timing, tell
+
+MOST_REVISITS = 8
+"""With pauses that double, eight visits span the 25 minutes that the platform gives a new node."""
+
+LONGEST_PAUSE = timedelta(minutes=15)
+"""SQS delays a message by 15 minutes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen and decided without changing anything: the answer to `plan`, `capacity` and `drift`."""
+
+    desired: ClusterSpec
+    observed: Snapshot
+    capacity: Known[CapacityReport]
+    planned: Plan
+    refusal: UnsafePlan | None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, the guard's refusal included."""
+        if self.refusal is None:
+            return self.planned.findings
+        return (refusal_finding(self.planned, self.refusal), *self.planned.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One visit's result.
+
+    Attributes:
+        report: What was applied; None where nothing was tried (observe mode, or refused).
+        revisit_in: When to look again; None where the cluster is at rest, or has been looked at often enough.
+    """
+
+    run_id: str
+    look: Look
+    report: Report | None
+    bulletin: Bulletin | None
+    revisit_in: timedelta | None
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, failed actions included."""
+        return (*self.look.findings, *(self.report.findings if self.report else ()))
+
+    @property
+    def status(self) -> str:
+        """`done`, `refused` by the guard, or `failed`: something could not be read or applied."""
+        if self.look.refusal is not None:
+            return "refused"
+        failed = self.look.observed.unknown() or (self.report is not None and self.report.failed)
+        return "failed" if failed else "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The adapters a visit needs. Memory and alerts may be absent on the command line: then nobody is told."""
+
+    cluster: ClusterApi
+    ec2: Ec2
+    clock: Callable[[], datetime]
+    memory: Memory | None = None
+    alerts: Alerts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The pauses of a visit's surroundings."""
+
+    timing: Timing
+    revisit: timedelta
+
+
+def look(desired: ClusterSpec, outside: Outside, *, approved: str | None = None) -> Look:
+    """Observe, plan and judge; change nothing."""
+    observed = observe(desired, outside.cluster, outside.ec2, outside.clock())
+    planned = plan(observed, desired)
+    refusal = None
+    try:
+        refuse_if_unsafe(planned, observed, desired, approved=approved)
+    except UnsafePlan as error:
+        refusal = error
+    return Look(desired, observed, report_capacity(observed), planned, refusal)
+
+
+def visit(
+    desired: ClusterSpec,
+    outside: Outside,
+    pace: Pace,
+    *,
+    run_id: str,
+    attempt: int = 0,
+    approved: str | None = None,
+) -> Outcome:
+    """One complete visit.
+
+    Args:
+        attempt: How many revisits led here; the pause to the next one doubles with it.
+        approved: Digest of the plan that a person approved, for one that the guard refuses.
+
+    Raises:
+        AdapterError: People could not be told. What was to be changed has been changed.
+    """
+    started_at = outside.clock()
+    seen = look(desired, outside, approved=approved)
+    report = None
+    if desired.mode is Mode.ENFORCE and seen.refusal is None:
+        report = execute(seen.planned, outside.cluster, outside.ec2)
+    findings = (*seen.findings, *(report.findings if report else ()))
+    bulletin = None
+    if outside.memory is not None and outside.alerts is not None:
+        bulletin = tell(
+            desired.name,
+            findings,
+            complete=not seen.observed.unknown(),
+            done=frozenset(action.summary for action in report.applied) if report else frozenset(),
+            run_id=run_id,
+            now=outside.clock(),
+            memory=outside.memory,
+            alerts=outside.alerts,
+            timing=pace.timing,
+        )
+    pause = _pause(seen, report, bulletin, pace, attempt)
+    return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock())
+
+
+def _pause(seen: Look, report: Report | None, bulletin: Bulletin | None, pace: Pace, attempt: int) -> timedelta | None:
+    """When to come back: while things move, after changes (to see that they took), and to let findings settle."""
+    if attempt >= MOST_REVISITS:
+        return None
+    moving = bool(seen.planned.moving) or bool(report and (report.applied or report.failed))
+    if moving:
+        return min(pace.revisit * (1 << attempt), LONGEST_PAUSE)
+    if bulletin is not None and bulletin.unsettled:
+        return min(max(pace.timing.settle, pace.revisit * (1 << attempt)), LONGEST_PAUSE)
+    return None

@@ -1,0 +1,225 @@
+"""The sandbox's AWS: moto's own server in this process, on loopback, behind a door that counts, delays, refuses and
+drops.
+
+moto's state belongs to the process, so one `AwsSandbox` runs at a time; when it ends, moto is as it was before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict
+from moto.core.models import reset_model_data
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from sandbox.aws import correction
+from sandbox.aws.events import InstanceStateChange
+from sandbox.aws.faults import Call, CallLog, Delay, Drop, Faults, Refusal, TokenBuckets, throttled
+from sandbox.aws.instances import Ec2Timing, InstanceLife
+from sandbox.aws.moto_corrections import all_corrections
+from sandbox.aws.queues import QueueRules
+from sandbox.aws.wire import Environ, identify, refusal_body
+from sandbox.timeline import RealTimeline, Timeline
+
+_log = logging.getLogger(__name__)
+
+StartResponse = Callable[..., Any]
+Subscriber = Callable[[InstanceStateChange], None]
+
+
+class _QuietHandler(MotoRequestHandler):  # type: ignore[misc] # moto is untyped here
+    """A request handler that keeps its observations to itself."""
+
+    def log(self, *_args: Any) -> None:
+        """Say nothing; `AwsSandbox.calls` is the log."""
+
+
+class AwsSandbox:
+    """AWS on loopback, as a context manager; `endpoint_url` works with every SDK and with the `aws` command.
+
+    `faults` breaks calls, `calls` records them, `ec2_buckets.enabled = True` switches EC2's request budget on, `timing`
+    says how long instances take. All services share one account and, unless a client asks otherwise, one *region*.
+    """
+
+    account_id: str = DEFAULT_ACCOUNT_ID
+    _running = threading.Lock()
+
+    def __init__(
+        self, timeline: Timeline | None = None, *, region: str = "eu-central-1", timing: Ec2Timing | None = None
+    ) -> None:
+        """Nothing runs yet. Without *timeline* the sandbox lives in real time."""
+        self._own_timeline = RealTimeline()
+        self.timeline: Timeline = timeline or self._own_timeline
+        self.region = region
+        self.timing = timing or Ec2Timing()
+        self.faults = Faults()
+        self.calls = CallLog()
+        self.ec2_buckets = TokenBuckets(self.timeline.now)
+        self._lock = threading.RLock()
+        self._changes: deque[InstanceStateChange] = deque()
+        self._delivering = threading.Lock()
+        self._subscribers: list[Subscriber] = []
+        self._clients: dict[str, Any] = {}
+        self._server: BaseWSGIServer | None = None
+
+    # --- life ---
+
+    def __enter__(self) -> Self:
+        """Start serving on an ephemeral port. Raises RuntimeError when another sandbox of this process still runs."""
+        if not AwsSandbox._running.acquire(blocking=False):
+            raise RuntimeError("moto keeps its state in the process: one AwsSandbox at a time")
+        life = InstanceLife(self.timeline, self.timing, self._exclusive, self._changes.append)
+        self._restore_moto = correction.install(all_corrections(life, QueueRules(self.timeline)))
+        _reset_moto()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._door, threaded=True, request_handler=_QuietHandler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="sandbox-aws", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Stop serving, forget everything, give moto back."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server = None
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._own_timeline.close()
+        _reset_moto()
+        self._restore_moto()
+        AwsSandbox._running.release()
+
+    def reset(self) -> None:
+        """An empty account again: no resources, no faults, no recorded calls, full buckets. Subscribers stay."""
+        with self._lock:
+            _reset_moto()
+            self._changes.clear()
+        self.faults.heal()
+        self.calls.clear()
+        self.ec2_buckets.refill()
+
+    # --- reaching it ---
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where every service answers, `http://127.0.0.1:PORT`."""
+        if self._server is None:
+            raise RuntimeError("the sandbox's AWS is not running")
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which an AWS SDK or the `aws` command reaches this sandbox and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of *service* for this sandbox; without *options* the same one each time."""
+        if not options and service in self._clients:
+            return self._clients[service]
+        client = boto3.session.Session().client(
+            service,
+            **{
+                "endpoint_url": self.endpoint_url,
+                "region_name": self.region,
+                "aws_access_key_id": "sandbox",
+                "aws_secret_access_key": "sandbox",
+                **options,
+            },
+        )
+        if not options:
+            self._clients[service] = client
+        return client
+
+    def on_instance_state(self, subscriber: Subscriber) -> None:
+        """Call *subscriber* for every state an instance enters, in order; it may call AWS itself."""
+        self._subscribers.append(subscriber)
+
+    # --- inside ---
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One request or step of time at a time (moto is not thread-safe); what changed is told after the lock is free
+        again.
+        """
+        with self._lock:
+            yield
+        self._tell_subscribers()
+
+    def _tell_subscribers(self) -> None:
+        while self._changes and self._delivering.acquire(blocking=False):
+            try:
+                change = self._changes.popleft()
+                for subscriber in self._subscribers:
+                    subscriber(change)
+            except Exception:  # noqa: BLE001 - logged; a subscriber's error is not EC2's
+                _log.exception("A subscriber to instance state changes failed")
+            finally:
+                self._delivering.release()
+
+    def _door(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        service, operation = identify(environ)
+        when = self.timeline.now()
+        fault = self.faults.take(service, operation)
+        if fault is None and service == "ec2" and not self.ec2_buckets.admits(operation):
+            fault = throttled()
+        match fault:
+            case Drop():
+                self.calls.add(Call(service, operation, when, 0))
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                raise ConnectionAbortedError("dropped on demand")
+            case Refusal():
+                self.calls.add(Call(service, operation, when, fault.status))
+                kind, body = refusal_body(environ, service, fault)
+                start_response(f"{fault.status} Refused", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+                return [body]
+            case Delay():
+                time.sleep(fault.seconds)
+        status, body = self._ask_moto(environ, start_response, waits=operation == "ReceiveMessage")
+        self.calls.add(Call(service, operation, when, status))
+        return [body]
+
+    def _ask_moto(self, environ: Environ, start_response: StartResponse, *, waits: bool) -> tuple[int, bytes]:
+        """moto's answer, complete. A call that may wait inside moto (long polling) does not keep the others out."""
+        seen: list[int] = []
+
+        def note_status(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            seen.append(int(status.split(maxsplit=1)[0]))
+            return start_response(status, headers, *rest)
+
+        with contextlib.nullcontext() if waits else self._exclusive():
+            chunks = self._moto(environ, note_status)
+            with contextlib.closing(chunks) if hasattr(chunks, "close") else contextlib.nullcontext():
+                body = b"".join(chunks)
+        return seen[-1], body
+
+
+def _reset_moto() -> None:
+    BackendDict.reset()
+    reset_model_data()

@@ -1,0 +1,1 @@
+"""Commands for those who build egress-keeper; nothing here is deployed."""
