@@ -82,4 +82,4 @@ def get_run(run_id: str) -> Response:
 @app.route("/clusters/{name}/reconcile", methods=["POST"], authorizer=iam)
 def post_reconcile(name: str) -> Response:
     """Have a cluster visited; answers 202 with the run's id. The body may carry `approve`: a plan's digest."""
-    return http.answer(wiring.runtime().request_visit, name, http.body(app.current_request), status=202)
+    return http.answer(wiring.runtime().request_visit, name, lambda: http.body(app.current_request), status=202)

@@ -132,7 +132,7 @@ class RealTimeline:
         while (timer := self._wait_for_next()) is not None:
             try:
                 timer.action()
-            except Exception:  # noqa: BLE001 - logged; a broken action must not stop the sandbox's time for everybody else
+            except Exception:  # noqa: BLE001 - logged; one broken action must not stop time for everybody else
                 _log.exception("An action of the sandbox's timeline failed")
 
     def _wait_for_next(self) -> Timer | None:

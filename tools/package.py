@@ -29,6 +29,10 @@ BUDGET_BYTES = 15_000_000  # a third of what Lambda takes in a direct upload; a 
 ANY_REGION = "us-east-1"  # Chalice wants a region even where the template holds none; its partition is what matters
 
 
+OFFLINE = {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+"""Chalice calls nothing in AWS; it need not look for credentials, nor leave bytecode behind."""
+
+
 class PackagingError(Exception):
     """The package could not be built, or must not be deployed; the message says why."""
 
@@ -92,7 +96,7 @@ def run_chalice(staged: Path, out: Path, stage: str) -> None:
     done = subprocess.run(
         [*command, "--merge-template", ".chalice/infrastructure.yaml", str(out)],
         cwd=staged,
-        env={"AWS_DEFAULT_REGION": ANY_REGION, **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"AWS_DEFAULT_REGION": ANY_REGION, **os.environ, **OFFLINE},
         capture_output=True,
         text=True,
         check=False,

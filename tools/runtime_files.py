@@ -60,6 +60,7 @@ KUBERNETES = frozenset(
         "kubernetes/client/configuration.py",
         "kubernetes/client/exceptions.py",
         "kubernetes/client/rest.py",
+        "kubernetes/utils/_retry_base.py",
         "kubernetes/utils/keepalive.py",
         "kubernetes/utils/retry.py",
     }
@@ -74,7 +75,6 @@ DROPPED_WITHIN = (
     "*.pyi",
     "*/py.typed",
     "aws_lambda_powertools/event_handler/*",  # a second router, with a web page's scripts
-    "aws_lambda_powertools/tracing/*",  # works with aws-xray-sdk only
     "pydantic/v1/*",
     "pydantic/mypy.py",
     "pydantic/_hypothesis_plugin.py",

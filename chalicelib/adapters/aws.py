@@ -88,7 +88,7 @@ class Aws:
         return answer
 
     def pages(self, service: str, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """Yield the answers page by page, by `NextToken`. A page that fails raises: what came before is not the whole."""
+        """Yield the answers page by page, by `NextToken`. A page that fails raises: those before are not all."""
         seen: set[str] = set()
         while True:
             answer = self.call(service, operation, **parameters)
@@ -123,7 +123,7 @@ class Aws:
         return client
 
     def _count(self, event_name: str, **_: Any) -> None:
-        _, service_id, operation = event_name.split(".")
+        service_id, operation = event_name.split(".")[1:]
         self._calls.add(SYSTEMS[service_id.replace("-", "")], operation)
 
     def _new_session(self) -> Any:

@@ -84,9 +84,9 @@ def short(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def error_code(error: Any) -> str:
-    """The AWS error code of a botocore `ClientError`, or an empty text."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def error_code(error: object) -> str:
+    """The AWS error code of a botocore `ClientError`; an empty text for any other exception, and for None."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def translate_client_error(source: str, operation: str, error: Any) -> AdapterError:
@@ -112,7 +112,7 @@ def _kind(code: str, status: int) -> type[AdapterError]:
 
 
 def translate_core_error(source: str, operation: str, error: Exception) -> AdapterError:
-    """Turn what botocore raises without an answer from AWS (`BotoCoreError`, `ResponseParserError`) into one of ours."""
+    """Turn what botocore raises when AWS gave no answer (`BotoCoreError`, `ResponseParserError`) into one of ours."""
     from botocore import exceptions as core
     from botocore.parsers import ResponseParserError
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.adapters.aws import Aws, in_batches, tags_by_key
 from chalicelib.adapters.ec2_parse import parse_instance, parse_interface, parse_reservation, parse_subnet
@@ -18,6 +20,8 @@ from chalicelib.adapters.errors import AdapterError, NotFound, Rejected, Unreach
 from chalicelib.adapters.pace import Pace
 from chalicelib.domain.actions import TAG_CLUSTER, TAG_OWNER
 from chalicelib.domain.snapshot import Instance, Interface, Reservation, Subnet
+
+T = TypeVar("T")
 
 IAM_ACTIONS = frozenset(
     {
@@ -41,8 +45,9 @@ VALUES_PER_FILTER = 200
 INSTANCES_PER_PAGE = 200
 """About 10 kB of XML each; larger pages cost memory and save no noticeable time."""
 
-RESERVATION_BUCKET = {"size": 5, "per_second": 1.0}
-"""Create and delete have one each, by account and Region: the smallest budget of all the actions here."""
+RESERVATION_BUCKET_SIZE = 5
+RESERVATIONS_PER_SECOND = 1.0
+"""Create and delete have one such bucket each, by account and Region: the smallest budget of all the actions here."""
 
 
 class Ec2Api:
@@ -64,20 +69,21 @@ class Ec2Api:
     ) -> None:
         self._aws = aws
         self._limits = limits if limits is not None else {}
-        self._create_pace = Pace(5, 1.0, clock=clock, sleep=sleep)
-        self._delete_pace = Pace(5, 1.0, clock=clock, sleep=sleep)
+        self._create_pace = Pace(RESERVATION_BUCKET_SIZE, RESERVATIONS_PER_SECOND, clock=clock, sleep=sleep)
+        self._delete_pace = Pace(RESERVATION_BUCKET_SIZE, RESERVATIONS_PER_SECOND, clock=clock, sleep=sleep)
 
     def fetch_instances(self, infra_id: str) -> tuple[Instance, ...]:
         """Instances tagged `kubernetes.io/cluster/<infra_id>` = `owned` that are not terminated, sorted by id."""
         filters = {f"tag:kubernetes.io/cluster/{infra_id}": ["owned"], "instance-state-name": LIVING_STATES}
-        found = (parse_instance(raw, infra_id) for raw in self._instances(filters, INSTANCES_PER_PAGE))
+        parse = partial(parse_instance, infra_id=infra_id)
+        found = (_read(parse, "DescribeInstances", raw) for raw in self._instances(filters, INSTANCES_PER_PAGE))
         return tuple(sorted(found, key=lambda instance: instance.id))
 
     def fetch_subnets(self, vpc_ids: Collection[str]) -> tuple[Subnet, ...]:
-        """Every subnet of these VPCs, sorted by id."""
+        """Every subnet of these VPCs, sorted by id. Empty ids, which instances on their way out have, are left out."""
         found = [
-            parse_subnet(raw)
-            for batch in in_batches(sorted(set(vpc_ids)), VALUES_PER_FILTER)
+            _read(parse_subnet, "DescribeSubnets", raw)
+            for batch in in_batches(sorted(set(vpc_ids) - {""}), VALUES_PER_FILTER)
             for page in self._pages("DescribeSubnets", {"vpc-id": batch}, page_size=500)
             for raw in page["Subnets"]
         ]
@@ -86,7 +92,7 @@ class Ec2Api:
     def fetch_interfaces(self, subnet_ids: Collection[str]) -> tuple[Interface, ...]:
         """Every network interface in these subnets, whoever's, sorted by id."""
         found = [
-            parse_interface(raw)
+            _read(parse_interface, "DescribeNetworkInterfaces", raw)
             for batch in in_batches(sorted(set(subnet_ids)), VALUES_PER_FILTER)
             for page in self._pages("DescribeNetworkInterfaces", {"subnet-id": batch}, page_size=500)
             for raw in page["NetworkInterfaces"]
@@ -96,7 +102,7 @@ class Ec2Api:
     def fetch_reservations(self, subnet_ids: Collection[str]) -> tuple[Reservation, ...]:
         """Every IPv4 reservation of these subnets, sorted by subnet and range; EC2 lists them one subnet at a time."""
         found = [
-            parse_reservation(raw)
+            _read(parse_reservation, "GetSubnetCidrReservations", raw)
             for subnet_id in sorted(set(subnet_ids))
             for page in self._aws.pages("ec2", "GetSubnetCidrReservations", SubnetId=subnet_id, MaxResults=500)
             for raw in page.get("SubnetIpv4CidrReservations", ())
@@ -149,7 +155,7 @@ class Ec2Api:
             )
         except (Rejected, Unreachable) as error:
             return self._adopt(subnet_id, cidr, tags, error)
-        return parse_reservation(answer["SubnetCidrReservation"])
+        return _read(parse_reservation, "CreateSubnetCidrReservation", answer["SubnetCidrReservation"])
 
     def tag_reservation(self, reservation_id: str, write: Mapping[str, str], remove: Collection[str]) -> None:
         """Set tags, then drop tags: what an address is recorded under is never missing in between."""
@@ -160,7 +166,7 @@ class Ec2Api:
             self._aws.call("ec2", "DeleteTags", Resources=[reservation_id], Tags=keys)
 
     def release_reservation(self, reservation_id: str) -> None:
-        """Delete a reservation; already gone is success. Addresses in use keep working, they are only no longer kept."""
+        """Delete a reservation; already gone is success. Addresses in use keep working; they are no longer kept."""
         self._delete_pace.wait()
         try:
             self._aws.call("ec2", "DeleteSubnetCidrReservation", SubnetCidrReservationId=reservation_id)
@@ -171,11 +177,10 @@ class Ec2Api:
         for there in self.fetch_reservations([subnet_id]):
             if not there.cidr.overlaps(cidr):
                 continue
-            ours = all(there.tags.get(key) == tags.get(key) != None for key in (TAG_OWNER, TAG_CLUSTER))
-            if there.cidr == cidr and there.type == "explicit" and ours:
+            if there.cidr == cidr and there.type == "explicit" and _of_same_cluster(there.tags, tags):
                 missing = {key: value for key, value in tags.items() if there.tags.get(key) != value}
                 self.tag_reservation(there.id, missing, ())
-                return Reservation(there.id, subnet_id, cidr, there.type, there.description, {**there.tags, **missing})
+                return replace(there, tags={**there.tags, **missing})
             detail = f"{cidr} in {subnet_id} overlaps {there.type} reservation {there.id} of {there.cidr}"
             raise Rejected(refusal.source, refusal.operation, detail) from refusal
         raise refusal
@@ -190,6 +195,18 @@ class Ec2Api:
     ) -> Iterator[Mapping[str, Any]]:
         named = [{"Name": name, "Values": values} for name, values in filters.items()]
         return self._aws.pages("ec2", operation, Filters=named, MaxResults=page_size)
+
+
+def _of_same_cluster(there: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(key in wanted and there.get(key) == wanted[key] for key in (TAG_OWNER, TAG_CLUSTER))
+
+
+def _read(parse: Callable[[Mapping[str, Any]], T], operation: str, raw: Mapping[str, Any]) -> T:
+    """Parse one item; one that is not as EC2 documents it makes the whole list unusable, not shorter."""
+    try:
+        return parse(raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable("EC2", operation, f"an item is not as EC2 documents it: {error!r}") from error
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

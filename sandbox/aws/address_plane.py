@@ -238,11 +238,11 @@ def _filter_value(original: Any) -> Any:
 
 
 def _launch_address(_original: Any) -> Any:
-    return lambda self, instance: str(choose_free(self, 1)[0])  # noqa: ARG005 - moto passes the instance by this name
+    return lambda subnet, instance: str(choose_free(subnet, 1)[0])  # noqa: ARG005 - moto names it so
 
 
 def _request_address(_original: Any) -> Any:
-    return lambda self, ip, instance: check_free(self, IPv4Address(ip))  # noqa: ARG005 - moto passes the instance by this name
+    return lambda subnet, ip, instance: check_free(subnet, IPv4Address(ip))  # noqa: ARG005 - moto names it so
 
 
 CORRECTIONS = (

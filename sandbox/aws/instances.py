@@ -133,13 +133,11 @@ class InstanceLife:
 
     def _run_instances(self, original: Any) -> Any:
         def run_instances(backend: Any, image_id: str, count: int, *args: Any, **kwargs: Any) -> Any:
-            subnet_id = kwargs.get("subnet_id") or next(
-                (n["SubnetId"] for n in kwargs.get("nics") or [] if "SubnetId" in n), None
-            )
+            of_interfaces = [spec["SubnetId"] for spec in kwargs.get("nics") or [] if "SubnetId" in spec]
+            subnet_id = kwargs.get("subnet_id") or next(iter(of_interfaces), None)
             if subnet_id and not kwargs.get("private_ip"):
-                choose_free(
-                    backend.get_subnet(subnet_id), count
-                )  # all or nothing, as a launch with MinCount = MaxCount is
+                # All or nothing: a launch that does not fit must not leave half of its instances.
+                choose_free(backend.get_subnet(subnet_id), count)
             reservation = original(backend, image_id, count, *args, **kwargs)
             for instance in reservation.instances:
                 self.launched(instance)

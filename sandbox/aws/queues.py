@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import moto.sqs.models as moto_sqs
@@ -71,17 +73,24 @@ class QueueRules:
         return lambda *_args: self._timeline.now() * 1000
 
 
-def next_delivery() -> float | None:
-    """When the next message that waits in any queue (a delay, a visibility time-out) can be received, in epoch seconds.
+@dataclass(frozen=True)
+class Waiting:
+    """One message in a queue that nobody has deleted, and when (epoch seconds) it can be received next."""
 
-    None when every queue is empty. A message that could be received now gives a time in the past. It is a lower bound:
-    the group of a FIFO message may still be locked then.
+    queue_arn: str
+    receivable_at: float
+
+
+def waiting_messages(queue_arns: Collection[str]) -> list[Waiting]:
+    """Every message of these queues: delayed, in flight or simply there. No request is made, so none is counted.
+
+    The time is a lower bound: a FIFO message also waits for the messages of its group that are in flight.
     """
-    times = [
-        max(message.visible_at, message.delayed_until) / 1000
+    return [
+        Waiting(queue.queue_arn, max(message.visible_at, message.delayed_until) / 1000)
         for regions in list(sqs_backends.values())
         for backend in list(regions.values())
         for queue in list(backend.queues.values())
+        if queue.queue_arn in queue_arns
         for message in list(queue._messages)
     ]
-    return min(times, default=None)

@@ -1,8 +1,8 @@
 """The types of the core kinds the product meets: Node, Namespace, Pod, Event, ServiceAccount, Secret.
 
-As far as they matter here: what identifies the items of a list (owners, strategic merge), what the server always shows, and
-which members exist (others are dropped with a warning, as a real server does). Of a pod only what selectors and listings
-need is described; the rest of its ``spec`` and ``status`` passes unchecked.
+As far as they matter here: what identifies the items of a list (owners, strategic merge), what the server always shows,
+and which members exist (others are dropped with a warning, as a real server does). Of a pod only what selectors and
+listings need is described; the rest of its ``spec`` and ``status`` passes unchecked.
 """
 
 from __future__ import annotations
@@ -146,15 +146,7 @@ POD: Schema = _kind(
             },
             values=ANY,
             required=("containers",),
-            always={
-                "containers": None,
-                "dnsPolicy": "ClusterFirst",
-                "enableServiceLinks": True,
-                "restartPolicy": "Always",
-                "schedulerName": "default-scheduler",
-                "securityContext": {},
-                "terminationGracePeriodSeconds": 30,
-            },
+            always={"containers": None},
         ),
         "status": Schema(
             "object",
@@ -210,6 +202,4 @@ SERVICE_ACCOUNT: Schema = _kind(
     }
 )
 
-SECRET: Schema = _kind(
-    {"data": map_of(STRING), "immutable": BOOLEAN, "stringData": map_of(STRING), "type": STRING}
-)
+SECRET: Schema = _kind({"data": map_of(STRING), "immutable": BOOLEAN, "stringData": map_of(STRING), "type": STRING})

@@ -1,7 +1,7 @@
 """The two custom resources of OVN-Kubernetes on AWS: EgressIP and CloudPrivateIPConfig.
 
-The types say what the CRDs installed by OpenShift's cluster-network-operator admit, in our own words: EgressIP is checked for
-types and required members only, its selectors are granular maps, and its ``status`` is an ordinary member.
+The types say what the CRDs installed by OpenShift's cluster-network-operator admit, in our own words: EgressIP is
+checked for types and required members only, its selectors are granular maps, and its ``status`` is an ordinary member.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ _CONDITION = struct(
         "lastTransitionTime": Schema("string", format="date-time"),
         "message": Schema("string", max_length=32768),
         "observedGeneration": Schema("integer", minimum=0),
-        "reason": Schema(
-            "string", min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-        ),
+        "reason": Schema("string", min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"),
         "status": Schema("string", enum=("True", "False", "Unknown")),
         "type": Schema(
             "string",

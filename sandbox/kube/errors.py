@@ -1,7 +1,7 @@
 """What the cluster API answers when it refuses: one exception and the texts of the usual refusals.
 
-Belongs here: the ``Status`` object and the wording shared by several verbs. Which rule refuses what is decided elsewhere.
-Wording and fields follow kube-apiserver 1.34 (observed).
+Belongs here: the ``Status`` object and the wording shared by several verbs. Which rule refuses what is decided
+elsewhere. Wording and fields follow kube-apiserver 1.34 (observed).
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(resource: Resource, *, verb: str, user: str, name: str, namespace: str | None, subresource: str) -> ApiError:
+def forbidden(
+    resource: Resource, *, verb: str, user: str, name: str, namespace: str | None, subresource: str
+) -> ApiError:
     """403 as the RBAC authoriser words it."""
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     target = resource.plural + (f"/{subresource}" if subresource else "")

@@ -1,7 +1,7 @@
 """Who owns which field: ``metadata.managedFields``, and Server-Side Apply on top of it.
 
-Belongs here: pure bookkeeping over objects *without* their ``managedFields``. The arithmetic on fields is in ``typed``; when
-to call it, and with which manager name, is up to ``registry``. The rules are those of the API server (apimachinery
+Belongs here: pure bookkeeping over objects *without* their ``managedFields``. The arithmetic on fields is in ``typed``;
+when to call it, and with which manager name, is up to ``registry``. The rules are those of the API server (apimachinery
 ``util/managedfields`` over structured-merge-diff), checked against kube-apiserver 1.34.
 """
 
@@ -117,7 +117,9 @@ def _entry(manager: Manager, ownership: Ownership) -> dict[str, Any]:
 def _fields_v1(tree: Tree) -> Tree:
     """*tree* in sorted order, with ``"."`` only where it says something: on members that have parts."""
     return {
-        element: _fields_v1({key: below for key, below in tree[element].items() if key != "." or len(tree[element]) > 1})
+        element: _fields_v1(
+            {key: below for key, below in tree[element].items() if key != "." or len(tree[element]) > 1}
+        )
         for element in sorted(tree)
     }
 
@@ -135,7 +137,8 @@ def after_update(
         ownership: as recorded before.
         manager: who writes.
         now: time stamp of the write.
-        reset: top-level members this endpoint never stores (``status`` on the main resource); not to be owned through it.
+        reset: top-level members this endpoint never stores (``status`` on the main resource); not to be owned through
+        it.
     """
     changed = _outside(typed.compare(schema, old, new), reset)
     fields = _without(ownership.fields, changed.written | changed.removed, spare=None)
@@ -245,7 +248,9 @@ def _refusal(conflicts: list[tuple[Manager, list[Path]]]) -> ApiError:
         message = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
     else:
         by_owner = sorted((str(owner), paths) for owner, paths in conflicts)
-        blocks = ["\n".join([f"conflicts with {owner}:", *(f"- {show_path(p)}" for p in paths)]) for owner, paths in by_owner]
+        blocks = [
+            "\n".join([f"conflicts with {owner}:", *(f"- {show_path(p)}" for p in paths)]) for owner, paths in by_owner
+        ]
         message = f"Apply failed with {len(causes)} conflicts: " + "\n".join(blocks)
     return ApiError(409, "Conflict", message, causes=causes)
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sandbox.kube.schema import ANY, BOOLEAN, INTEGER, STRING, TIME, Schema, atomic_list, list_map, map_of, string_set, struct
+from sandbox.kube.schema import (
+    ANY,
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    TIME,
+    Schema,
+    atomic_list,
+    list_map,
+    map_of,
+    string_set,
+    struct,
+)
 
 _OWNER_REFERENCE = struct(
     {

@@ -33,11 +33,13 @@ def json_patch(document: Any, operations: Any) -> Any:
     Raises:
         ApiError: 422 if an operation cannot be done, 400 if the patch is no list of operations.
 
-    Two things the server does that the RFC does not ask for: ``replace`` of a member that is absent adds it (OVN-Kubernetes
-    writes its first ``/status`` that way), and any fault is answered by the same sentence.
+    Two things the server does that the RFC does not ask for: ``replace`` of a member that is absent adds it
+    (OVN-Kubernetes writes its first ``/status`` that way), and any fault is answered by the same sentence.
     """
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+        )
     result = copy.deepcopy(document)
     for operation in operations:
         try:

@@ -1,7 +1,7 @@
 """Which resources the cluster API serves, and what is particular about each.
 
-Belongs here: names, scope, subresources and the rules in which one kind differs from another, as data. What the rules do is
-in ``registry``; the types are in ``core_types`` and ``custom_types``.
+Belongs here: names, scope, subresources and the rules in which one kind differs from another, as data. What the rules
+do is in ``registry``; the types are in ``core_types`` and ``custom_types``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create",
 NAMESPACES = "namespaces"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """One resource of the API.
+    """One resource of the API; known by identity, for there is one of each.
 
     Attributes:
         custom: defined by a CRD: unstructured, fully validated, no strategic merge patch.
@@ -30,8 +30,8 @@ class Resource:
         status_on_create: a POST may bring a status along (kubelet registers nodes that way).
         has_generation: ``metadata.generation`` counts changes of what is desired.
         returns_deleted: DELETE answers with the object instead of a Status.
-        selectable: field paths a fieldSelector may name, with the value of an absent one; the name (and the namespace) always.
-        subresources: further paths under an object, beside ``status``.
+        selectable: field paths a fieldSelector may name, with the value of an absent one; the name (and the namespace)
+        always. subresources: further paths under an object, beside ``status``.
     """
 
     group: str
@@ -48,7 +48,7 @@ class Resource:
     status_on_create: bool = False
     has_generation: bool = False
     returns_deleted: bool = False
-    selectable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    selectable: Mapping[str, str] = field(default_factory=dict)
     subresources: tuple[str, ...] = ()
 
     @property

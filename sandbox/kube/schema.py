@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-_NO_FIELDS: Mapping[str, Schema] = MappingProxyType({})
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Schema:
     """One type.
 
     Attributes:
-        type: ``object``, ``array``, ``string``, ``integer``, ``number``, ``boolean``, or ``any`` (unchecked; lists in it
+        type: ``object``, ``array``, ``string``, ``integer``, ``number``, ``boolean``, or ``any`` (unchecked; lists in
+        it
             are atomic and maps granular).
         fields: of an object with named members.
         values: of an object used as a map: the type of every value.
@@ -35,12 +33,12 @@ class Schema:
     """
 
     type: str = "any"
-    fields: Mapping[str, Schema] = field(default=_NO_FIELDS)
+    fields: Mapping[str, Schema] = field(default_factory=dict)
     values: Schema | None = None
     items: Schema | None = None
     required: tuple[str, ...] = ()
     atomic: bool = False
-    always: Mapping[str, Any] = field(default=_NOTHING)
+    always: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     is_set: bool = False
     merge_key: str = ""

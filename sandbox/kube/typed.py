@@ -1,7 +1,8 @@
 """Values seen through their types, field by field: what Server-Side Apply means by "owned", "changed" and "merged".
 
-Belongs here: pure functions over plain JSON values and a :class:`~sandbox.kube.schema.Schema`. Who owns what, and what a
-conflict is, is decided in ``managed_fields``. The rules are those of structured-merge-diff v6, the library the API server uses:
+Belongs here: pure functions over plain JSON values and a :class:`~sandbox.kube.schema.Schema`. Who owns what, and what
+a conflict is, is decided in ``managed_fields``. The rules are those of structured-merge-diff v6, the library the API
+server uses:
 
 ======================= ========================== =================================
 value                   identity of a part         owned as
@@ -93,7 +94,8 @@ def _collect(schema: Schema, value: Any, path: Path, found: set[Path]) -> None:
     for element, part_schema, part in parts:
         part_path = (*path, element)
         _collect(part_schema, part, part_path, found)
-        # A named member is only the sum of its parts; a list item, a map entry or an empty object is a field of its own.
+        # A named member is only the sum of its parts; a list item, a map entry or an empty object is a field of its
+        # own.
         if in_list or part is None or part == {} or element[2:] not in schema.fields:
             found.add(part_path)
 
@@ -209,7 +211,9 @@ def _remove(schema: Schema, value: Any, tree: Tree) -> Any:
 
 
 def with_named_parents(schema: Schema, fields: FieldSet) -> FieldSet:
-    """*fields* and the named members they are inside of (``spec`` for ``spec.egressIPs``), which own nothing by themselves."""
+    """*fields* and the named members they are inside of (``spec`` for ``spec.egressIPs``), which own nothing by
+    themselves.
+    """
     found = set(fields)
     for path in fields:
         here = schema

@@ -38,7 +38,7 @@ class Table(Generic[K, V]):
     @classmethod
     def _of(cls, shards: tuple[dict[K, V], ...], size: int) -> Table[K, V]:
         table = cls.__new__(cls)
-        table._shards, table._size, table._hash = shards, size, None
+        table._shards, table._size, table._hash = shards, size, None  # noqa: SLF001 - this is a constructor
         return table
 
     def put(self, key: K, value: V) -> Table[K, V]:
@@ -90,9 +90,10 @@ class Table(Generic[K, V]):
         """All values, in no particular order."""
         return (value for shard in self._shards for value in shard.values())
 
-    def in_order(self, by: Callable[[K], Any] | None = None) -> list[tuple[K, V]]:
-        """All pairs, sorted by key."""
-        return sorted(self.items(), key=lambda pair: by(pair[0]) if by else pair[0])
+    def in_order(self, by: Callable[[Any], Any] | None = None) -> list[tuple[K, V]]:
+        """All pairs, sorted by key, or by what *by* makes of the key."""
+        key: Callable[[Any], Any] = by if by is not None else _itself
+        return sorted(self.items(), key=lambda pair: key(pair[0]))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Table):
@@ -106,3 +107,7 @@ class Table(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"Table({dict(self.items())!r})"
+
+
+def _itself(key: Any) -> Any:
+    return key

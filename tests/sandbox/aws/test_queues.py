@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.aws import AwsSandbox
-from sandbox.aws.queues import next_delivery
+from sandbox.aws.queues import waiting_messages
 from sandbox.timeline import SteppedTimeline
 
 
@@ -84,15 +84,18 @@ def test_group_is_locked_while_one_of_its_messages_is_in_flight(sqs: Any, timeli
 
 
 def test_delay_and_visibility_follow_the_sandbox_s_clock(sqs: Any, timeline: SteppedTimeline) -> None:
-    """A delayed message shows when its delay has passed on the timeline, and `next_delivery` knows when that is."""
+    """A delayed message shows when its delay has passed on the timeline, and `waiting_messages` knows when that is."""
     url = sqs.create_queue(QueueName="events", Attributes={"DelaySeconds": "90", "VisibilityTimeout": "30"})["QueueUrl"]
-    assert next_delivery() is None
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    assert waiting_messages({arn}) == []
     sent = timeline.now()
     sqs.send_message(QueueUrl=url, MessageBody="later")
-    assert (receive(sqs, url), next_delivery()) == ([], pytest.approx(sent + 90))
+    assert receive(sqs, url) == []
+    assert [m.receivable_at for m in waiting_messages({arn})] == [pytest.approx(sent + 90)]
     timeline.advance(90.001)
     assert [m["Body"] for m in receive(sqs, url)] == ["later"]
-    assert next_delivery() == pytest.approx(timeline.now() + 30)
+    assert [m.receivable_at for m in waiting_messages({arn})] == [pytest.approx(timeline.now() + 30)]
+    assert waiting_messages({"arn:of:another"}) == []
 
 
 def test_message_moves_to_the_dead_letter_queue_after_its_last_try(sqs: Any, timeline: SteppedTimeline) -> None:

@@ -1,0 +1,55 @@
+# Everything runs in .venv; every target prints what it does. Start with `make demo` or `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: help setup demo test test-slow lint types check package bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with everything pinned in requirements-dev.txt
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else f"Python 3.11, 3.12 or 3.13 is needed; {sys.executable} is {v[0]}.{v[1]}. Set PYTHON=...")'
+	@echo "Setting up .venv with $$($(PYTHON) --version) (about a minute the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Play the main job on a small ROSA on this machine: no AWS account, no cluster
+	@$(BIN)/python -m sandbox demo
+
+test: setup lint types ## Lint, types, import contract and all fast tests
+	@echo "Running the tests"
+	@$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+
+test-slow: setup ## The tests that take minutes: the packaged zip under the real runtime client
+	@echo "Running the slow tests"
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: setup
+	@echo "Checking format, lint and imports"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 3
+
+types: setup
+	@echo "Checking types"
+	@$(BIN)/mypy
+
+package: setup ## Build what an operator deploys with CloudFormation, into build/package
+	@$(BIN)/python -m tools.package
+
+bench: setup ## Compare with what a user would do instead; prints ratios and machine facts
+	@$(BIN)/python -m bench
+
+lock: ## Resolve requirements*.in anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header -c requirements-dev.txt requirements.in -o requirements.txt
+
+clean: ## Remove everything that was built
+	rm -rf .venv build .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info

@@ -1,0 +1,140 @@
+"""A cluster's nodes, EgressIP objects and CloudPrivateIPConfigs through its API server.
+
+Lists are read page by page, and each page becomes snapshot values before the next one is fetched: that, not the client,
+is what bounds memory (5,000 nodes of 13 kB: 37 MB by pages of 100, 280 MB at once). Writes are server-side applies of
+our fields alone, never `status`, annotations or a replace: OVN-Kubernetes does not survive those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from chalicelib.adapters.cluster_answers import SOURCE, Gone
+from chalicelib.adapters.cluster_parse import parse_cpic, parse_egress_ip, parse_node
+from chalicelib.adapters.cluster_wire import ClusterWire, Operation, Request
+from chalicelib.adapters.errors import NotFound, Unreachable
+from chalicelib.domain.actions import OWNER
+from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Node
+
+T = TypeVar("T", Node, EgressIp, Cpic)
+
+NODES = "/api/v1/nodes"
+EGRESS_IPS = "/apis/k8s.ovn.org/v1/egressips"
+CPICS = "/apis/cloud.network.openshift.io/v1/cloudprivateipconfigs"
+
+NODES_PER_PAGE = 100
+OBJECTS_PER_PAGE = 500
+"""Nodes are large (13 kB and more): 100 a page was both the fastest and the smallest in memory."""
+
+RESTARTS = 2
+"""How often a list is begun again because its continue token got too old (410): with our pages that takes minutes."""
+
+APPLY = "application/apply-patch+yaml"
+"""The body is JSON, which is YAML as well."""
+
+
+class KubernetesApi:
+    """The `ClusterApi` port over HTTP; see `ClusterWire` for what it is built with."""
+
+    def __init__(self, wire: ClusterWire) -> None:
+        self._wire = wire
+
+    def fetch_nodes(self) -> tuple[Node, ...]:
+        """All nodes, sorted by name."""
+        found = self._list("list nodes", NODES, NODES_PER_PAGE, parse_node)
+        return tuple(sorted(found, key=lambda node: node.name))
+
+    def fetch_egress_ips(self) -> tuple[EgressIp, ...]:
+        """All EgressIP objects, ours or not, sorted by name."""
+        found = self._list("list egressips", EGRESS_IPS, OBJECTS_PER_PAGE, parse_egress_ip)
+        return tuple(sorted(found, key=lambda egress_ip: egress_ip.name))
+
+    def fetch_cpics(self) -> tuple[Cpic, ...]:
+        """All CloudPrivateIPConfig objects, sorted by name; IPv6 ones included under their object name."""
+        found = self._list("list cloudprivateipconfigs", CPICS, OBJECTS_PER_PAGE, parse_cpic)
+        return tuple(sorted(found, key=lambda cpic: cpic.address))
+
+    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
+        """Create the object, or set exactly these fields of it; fields we applied before and no longer name go away.
+
+        Raises:
+            Conflict: Other managers own fields with other values; `managers` says who and which. Not with *force*.
+            Rejected: The values are not valid, or an admission policy refuses them.
+        """
+        wanted: dict[str, Any] = {
+            "egressIPs": list(spec.addresses),
+            "namespaceSelector": json.loads(spec.namespace_selector),
+        }
+        if spec.pod_selector is not None:
+            wanted["podSelector"] = json.loads(spec.pod_selector)
+        body = {
+            "apiVersion": "k8s.ovn.org/v1",
+            "kind": "EgressIP",
+            "metadata": {"name": name, "labels": dict(labels)},
+            "spec": wanted,
+        }
+        self._apply(self._wire.begin("apply egressip"), f"{EGRESS_IPS}/{quote(name, safe='')}", body, force=force)
+
+    def delete_egress_ip(self, name: str, uid: str) -> None:
+        """Delete the object with that uid; already gone is success.
+
+        Raises:
+            Conflict: An object of that name exists, with another uid.
+        """
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        operation = self._wire.begin("delete egressip")
+        try:
+            self._wire.send(operation, Request("DELETE", f"{EGRESS_IPS}/{quote(name, safe='')}", body=options))
+        except NotFound:
+            return
+
+    def label_node(self, name: str, labels: Mapping[str, str]) -> None:
+        """Set labels on a node, taking them over from whoever set them otherwise.
+
+        An apply to an object that does not exist creates it, and nobody wants a Node without a machine. So the node's
+        uid is read first and sent along: the server refuses when there is no such object any more.
+
+        Raises:
+            NotFound: There is no such node.
+            Conflict: It went away, or was replaced, in between.
+        """
+        operation = self._wire.begin("label node")
+        path = f"{NODES}/{quote(name, safe='')}"
+        uid = self._wire.send(operation, Request("GET", path)).get("metadata", {}).get("uid")
+        metadata = {"name": name, "uid": uid, "labels": dict(labels)}
+        self._apply(operation, path, {"apiVersion": "v1", "kind": "Node", "metadata": metadata}, force=True)
+
+    def _apply(self, operation: Operation, path: str, body: Mapping[str, Any], *, force: bool) -> None:
+        query = {"fieldManager": OWNER} | ({"force": "true"} if force else {})
+        answer = self._wire.send(operation, Request("PATCH", path, query, body, APPLY))
+        if answer.get("kind") != body["kind"]:  # something between us and the server said yes to what it never saw
+            raise Unreachable(SOURCE, operation.name, f"the answer is not a {body['kind']}")
+
+    def _list(self, name: str, path: str, page_size: int, parse: Callable[[Any], T]) -> list[T]:
+        operation = self._wire.begin(name)
+        for _ in range(1 + RESTARTS):
+            try:
+                return [parse(item) for page in self._pages(operation, path, page_size) for item in page]
+            except Gone as error:
+                expired = error
+        raise Unreachable(SOURCE, name, "the list kept changing faster than it could be read") from expired
+
+    def _pages(self, operation: Operation, path: str, page_size: int) -> Iterator[list[Any]]:
+        query = {"limit": str(page_size)}
+        seen: set[str] = set()
+        while True:
+            page = self._wire.send(operation, Request("GET", path, query))
+            metadata = page.get("metadata") or {}
+            if "items" not in page or not isinstance(page["items"] or [], list) or not isinstance(metadata, dict):
+                raise Unreachable(SOURCE, operation.name, "the answer is not a list")
+            yield page["items"] or []
+            token = metadata.get("continue")
+            if not token:
+                return
+            if token in seen:
+                raise Unreachable(SOURCE, operation.name, "the pages repeat themselves")
+            seen.add(token)
+            query["continue"] = token

@@ -1,0 +1,224 @@
+"""Findings and runs in one DynamoDB table. Losing the table loses who was told what, and no address.
+
+| item | pk | sk |
+| --- | --- | --- |
+| finding | `CLUSTER#<cluster>` | `FINDING#<fingerprint>` |
+| run | `CLUSTER#<cluster>` | `RUN#<start, UTC>#<run id>`: sorted by time, whatever ids look like |
+| where a run is | `RUN#<run id>` | `RUN`; `cluster` and `run` give the keys of the item above |
+
+`expires_at` (seconds since 1970) is the table's TTL attribute. Documents are JSON text: numbers and nesting come back
+as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.aws_errors import error_code
+from chalicelib.adapters.errors import Rejected, Unreachable
+from chalicelib.usecases.ports import FindingRecord, RunRecord
+
+IAM_ACTIONS = frozenset({"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"})
+
+RUN_DAYS = 30
+FINDING_DAYS = 90
+DOCUMENT_BYTES = 380_000
+"""DynamoDB takes items of 400 kB, names and keys included."""
+
+Item = dict[str, dict[str, str]]
+
+
+class DynamoMemory:
+    """The `Memory` port over DynamoDB."""
+
+    def __init__(self, table: str, aws: Aws) -> None:
+        self._table = table
+        self._aws = aws
+
+    def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
+        """All stored findings of the cluster that are not resolved, sorted by fingerprint."""
+        records = (_finding(item) for item in self._query(cluster, "FINDING#"))
+        return tuple(record for record in records if record.state != "resolved")
+
+    def store_finding(self, record: FindingRecord) -> bool:
+        """Write the record if its version is the stored one, or none is stored; False if someone else was first.
+
+        The stored version is one higher: to write again, fetch again or raise `version` by one.
+        """
+        item: Item = {
+            **_finding_key(record),
+            "cluster": {"S": record.cluster},
+            "fingerprint": {"S": record.fingerprint},
+            "state": {"S": record.state},
+            "first_seen": {"S": _text(record.first_seen)},
+            "last_seen": {"S": _text(record.last_seen)},
+            "document": {"S": document_text(record.document)},
+            "version": {"N": str(record.version + 1)},
+            "expires_at": _expiry(record.last_seen, FINDING_DAYS),
+        }
+        if record.alerted_at is not None:
+            item["alerted_at"] = {"S": _text(record.alerted_at)}
+        # A write whose answer is lost is repeated below us and then meets itself.
+        return self._conditionally("PutItem", record, mine=item, Item=item)
+
+    def drop_finding(self, record: FindingRecord) -> bool:
+        """Forget a finding, under the same condition; one that is gone already counts as forgotten."""
+        return self._conditionally("DeleteItem", record, Key=_finding_key(record))
+
+    def store_run(self, record: RunRecord) -> None:
+        """Write or replace a run summary; it expires after 30 days."""
+        expires_at = _expiry(record.started_at, RUN_DAYS)
+        place = {
+            "pk": {"S": f"CLUSTER#{record.cluster}"},
+            "sk": {"S": f"RUN#{_text(record.started_at)}#{record.run_id}"},
+        }
+        item: Item = {
+            **place,
+            "cluster": {"S": record.cluster},
+            "run_id": {"S": record.run_id},
+            "status": {"S": record.status},
+            "started_at": {"S": _text(record.started_at)},
+            "document": {"S": document_text(record.document)},
+            "expires_at": expires_at,
+        }
+        pointer: Item = {
+            **_pointer_key(record.run_id),
+            "cluster": place["pk"],
+            "run": place["sk"],
+            "expires_at": expires_at,
+        }
+        self._call("PutItem", Item=item)
+        before = self._call("PutItem", Item=pointer, ReturnValues="ALL_OLD").get("Attributes")
+        if before and before["run"] != place["sk"]:  # queued at one time, started at another
+            self._call("DeleteItem", Key={"pk": before["cluster"], "sk": before["run"]})
+
+    def fetch_run(self, run_id: str) -> RunRecord | None:
+        """One run, or None."""
+        pointer = self._call("GetItem", Key=_pointer_key(run_id), ConsistentRead=True).get("Item")
+        if pointer is None:
+            return None
+        key = {"pk": pointer["cluster"], "sk": pointer["run"]}
+        item = self._call("GetItem", Key=key, ConsistentRead=True).get("Item")
+        return _run(item) if item else None
+
+    def fetch_runs(self, cluster: str, limit: int) -> tuple[RunRecord, ...]:
+        """The latest runs of a cluster, newest first, at most *limit*."""
+        return tuple(_run(item) for item in self._query(cluster, "RUN#", newest=limit))
+
+    def _query(self, cluster: str, prefix: str, *, newest: int | None = None) -> list[Item]:
+        """Items of the cluster by sort key, ascending; or the *newest*, descending."""
+        parameters: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": {":pk": {"S": f"CLUSTER#{cluster}"}, ":prefix": {"S": prefix}},
+            "ConsistentRead": True,
+            "ScanIndexForward": newest is None,
+        }
+        found: list[Item] = []
+        while newest is None or len(found) < newest:
+            if newest is not None:
+                parameters["Limit"] = newest - len(found)
+            answer = self._call("Query", **parameters)
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                break
+            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return found
+
+    def _conditionally(
+        self, operation: str, record: FindingRecord, *, mine: Item | None = None, **parameters: Any
+    ) -> bool:
+        try:
+            self._call(
+                operation,
+                ConditionExpression="attribute_not_exists(pk) OR #version = :version",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={":version": {"N": str(record.version)}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **parameters,
+            )
+        except Rejected as error:
+            if error_code(error.__cause__) != "ConditionalCheckFailedException":
+                raise
+            return mine is not None and getattr(error.__cause__, "response", {}).get("Item") == mine
+        return True
+
+    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return self._aws.call("dynamodb", operation, TableName=self._table, **parameters)
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """Render as JSON text of at most 380 kB.
+
+    A larger document loses its largest top-level values until it fits: a note replaces each, and `cut` lists them.
+    """
+    text = _json(document)
+    if len(text.encode()) <= DOCUMENT_BYTES:
+        return text
+    sizes = {key: len(_json(value).encode()) for key, value in document.items()}
+    kept = dict(document)
+    cut: list[str] = []
+    for key in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        cut.append(key)
+        kept[key] = f"cut: {sizes[key]} bytes are too many to keep here"
+        text = _json({**kept, "cut": cut})
+        if len(text.encode()) <= DOCUMENT_BYTES:
+            return text
+    return _json({"cut": ["everything"]})
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _finding_key(record: FindingRecord) -> Item:
+    return {"pk": {"S": f"CLUSTER#{record.cluster}"}, "sk": {"S": f"FINDING#{record.fingerprint}"}}
+
+
+def _pointer_key(run_id: str) -> Item:
+    return {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": "RUN"}}
+
+
+def _finding(item: Item) -> FindingRecord:
+    try:
+        return FindingRecord(
+            fingerprint=item["fingerprint"]["S"],
+            cluster=item["cluster"]["S"],
+            state=item["state"]["S"],
+            first_seen=datetime.fromisoformat(item["first_seen"]["S"]),
+            last_seen=datetime.fromisoformat(item["last_seen"]["S"]),
+            alerted_at=datetime.fromisoformat(item["alerted_at"]["S"]) if "alerted_at" in item else None,
+            document=json.loads(item["document"]["S"]),
+            version=int(item["version"]["N"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise _foreign(item) from error
+
+
+def _run(item: Item) -> RunRecord:
+    try:
+        return RunRecord(
+            run_id=item["run_id"]["S"],
+            cluster=item["cluster"]["S"],
+            status=item["status"]["S"],
+            started_at=datetime.fromisoformat(item["started_at"]["S"]),
+            document=json.loads(item["document"]["S"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise _foreign(item) from error
+
+
+def _foreign(item: Item) -> Unreachable:
+    return Unreachable("DynamoDB", "Query", f"item {item.get('pk')} {item.get('sk')} was not written by us")
+
+
+def _text(moment: datetime) -> str:
+    """UTC with six fractional digits always, so that the texts sort like the times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _expiry(since: datetime, days: int) -> dict[str, str]:
+    return {"N": str(int((since + timedelta(days=days)).timestamp()))}

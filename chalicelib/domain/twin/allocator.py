@@ -1,0 +1,157 @@
+"""The cluster manager's allocation cache: which nodes could carry addresses, and which address it gave to which.
+
+Belongs here: one entry per node, the index of allocations, the index of host addresses. Does not belong here: the choice
+of a node (`assignment`), when an entry changes (`node_handlers`).
+
+The cache is not the truth and the real one drifts from it: an allocation is recorded as soon as a node is chosen, stays
+when CNCC fails, and is forgotten when its node loses the label or readiness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from chalicelib.domain.twin.addressing import contains, host_address
+from chalicelib.domain.twin.tables import Table
+from chalicelib.domain.twin.values import EgressConfig, Node, StatusItems
+
+
+@dataclass(frozen=True, slots=True)
+class EgressNode:
+    """One node in the cache; it gets there once it has all three annotations.
+
+    Attributes:
+        assignable: It carries the label.
+        reachable: It was seen to answer probes. A node that no probe has asked yet is not.
+        allocations: (address, EgressIP) pairs, sorted.
+    """
+
+    name: str
+    config: EgressConfig
+    assignable: bool = False
+    ready: bool = False
+    reachable: bool = False
+    allocations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Addresses may be placed here, room permitting."""
+        return self.assignable and self.ready and self.reachable
+
+    def carries_for(self, owner: str) -> int:
+        """How many addresses of one EgressIP are allocated here."""
+        return sum(name == owner for _, name in self.allocations)
+
+    def hosts(self, address: str) -> bool:
+        """The address is in the subnet of the node's egress interface."""
+        return contains(self.config.subnet, address) or contains(self.config.subnet_ipv6, address)
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator:
+    """The cache.
+
+    Attributes:
+        placed: Names of the nodes to which an address is allocated (one, except after mistakes), by address.
+        hosts: Names of the nodes that have a host address, by address.
+        without_host_cidrs: Nodes whose host addresses are not known.
+        silent: Nodes that do not answer probes.
+        doubtful: Nodes whose `reachable` is not what the next probe will say.
+    """
+
+    nodes: Table[str, EgressNode] = field(default_factory=Table)
+    placed: Table[str, tuple[str, ...]] = field(default_factory=Table)
+    hosts: Table[str, tuple[str, ...]] = field(default_factory=Table)
+    without_host_cidrs: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+
+    def put(self, node: EgressNode) -> Allocator:
+        """The cache with this entry; its allocations must be those it had, or fewer."""
+        before = self.nodes.get(node.name)
+        placed = self.placed
+        if before is not None and not node.allocations:
+            for address, _ in before.allocations:
+                placed = _without(placed, address, node.name)
+        expected = node.name not in self.silent
+        doubtful = node.assignable and node.ready and node.reachable != expected
+        if doubtful != (node.name in self.doubtful):
+            return replace(
+                self,
+                nodes=self.nodes.put(node.name, node),
+                placed=placed,
+                doubtful=self.doubtful | {node.name} if doubtful else self.doubtful - {node.name},
+            )
+        return replace(self, nodes=self.nodes.put(node.name, node), placed=placed)
+
+    def drop(self, name: str) -> Allocator:
+        """The cache without that node and its allocations."""
+        node = self.nodes.get(name)
+        if node is None:
+            return self
+        emptied = self.put(replace(node, allocations=(), assignable=False))
+        return replace(emptied, nodes=emptied.nodes.drop(name))
+
+    def answering(self, name: str, *, answers: bool) -> Allocator:
+        """The cache with what the next probe of a node will say."""
+        known = replace(self, silent=self.silent - {name} if answers else self.silent | {name})
+        node = known.nodes.get(name)
+        return known.put(node) if node else known
+
+    def allocate(self, name: str, address: str, owner: str) -> Allocator:
+        """Record an allocation, over any other of that address on that node. Nothing if the node is not here."""
+        node = self.nodes.get(name)
+        if node is None or (address, owner) in node.allocations:
+            return self
+        kept = [pair for pair in node.allocations if pair[0] != address]
+        on = self.placed.get(address, ())
+        return replace(
+            self,
+            nodes=self.nodes.put(name, replace(node, allocations=tuple(sorted([*kept, (address, owner)])))),
+            placed=self.placed.put(address, tuple(sorted({*on, name}))),
+        )
+
+    def free(self, name: str, address: str) -> Allocator:
+        """Forget an allocation, whoever's it is."""
+        node = self.nodes.get(name)
+        if node is None or all(held != address for held, _ in node.allocations):
+            return self
+        kept = tuple(pair for pair in node.allocations if pair[0] != address)
+        return replace(
+            self,
+            nodes=self.nodes.put(name, replace(node, allocations=kept)),
+            placed=_without(self.placed, address, name),
+        )
+
+    def owner_of(self, name: str, address: str) -> str | None:
+        """To which EgressIP an address is allocated on a node."""
+        node = self.nodes.get(name)
+        return next((owner for held, owner in node.allocations if held == address), None) if node else None
+
+    def prefilled(self, owner: str, items: StatusItems) -> Allocator:
+        """The cache with the claims of a status recorded as allocations."""
+        cache = self
+        for address, name in items:
+            cache = cache.allocate(name, address, owner)
+        return cache
+
+    def host_addresses_changed(self, old: Node | None, new: Node | None) -> Allocator:
+        """The cache with the host addresses of a node updated."""
+        if old is not None and new is not None and old.host_cidrs == new.host_cidrs:
+            return self
+        hosts, missing = self.hosts, self.without_host_cidrs
+        if old is not None:
+            missing = missing - {old.name}
+            for cidr in old.host_cidrs or ():
+                hosts = _without(hosts, host_address(cidr), old.name)
+        if new is not None:
+            missing = missing | {new.name} if new.host_cidrs is None else missing
+            for cidr in new.host_cidrs or ():
+                address = host_address(cidr)
+                hosts = hosts.put(address, tuple(sorted({*hosts.get(address, ()), new.name})))
+        return replace(self, hosts=hosts, without_host_cidrs=missing)
+
+
+def _without(index: Table[str, tuple[str, ...]], address: str, name: str) -> Table[str, tuple[str, ...]]:
+    rest = tuple(other for other in index.get(address, ()) if other != name)
+    return index.put(address, rest) if rest else index.drop(address)

@@ -1,0 +1,302 @@
+"""The OVN-Kubernetes cluster manager's EgressIP part: what it watches, remembers and repeats.
+
+Belongs here: its state, its one step function, its start, its timers. Does not belong here: what it does about an object
+(`egress_ip_handlers`, `cpic_handlers`, `node_handlers`), how it picks a node (`assignment`).
+
+    started(now)                                          → a cluster manager that has everything before it
+    step(manager, SawChange(change) | Wake(), objects=…, now=…, behaviours=…, choose=…) → manager, writes
+    next_due(manager)                                     → when it wants Wake: start, probe, repetition of failures
+
+It starts in three stages, each over everything there is: nodes; EgressIPs, which first get their marks; CPICs, where
+first the claims without a CPIC are dropped. A kind is not watched before its stage: what changed before is seen as it is
+then. Objects deleted while it was down leave their CPICs behind, for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TypeAlias, assert_never
+
+from chalicelib.domain.twin import node_handlers
+from chalicelib.domain.twin.allocator import Allocator
+from chalicelib.domain.twin.api import ManagerWrite, PatchEgressIp, WritePodSubnets
+from chalicelib.domain.twin.behaviours import Behaviours
+from chalicelib.domain.twin.choices import Choose, any_order
+from chalicelib.domain.twin.cpic_handlers import CpicHandlers
+from chalicelib.domain.twin.egress_ip_handlers import EgressIpHandlers
+from chalicelib.domain.twin.node_handlers import NodeHandlers
+from chalicelib.domain.twin.retries import TICK_SECONDS, Book, Entry
+from chalicelib.domain.twin.tables import Table
+from chalicelib.domain.twin.turn import FIRST_MARK, Pending, Turn
+from chalicelib.domain.twin.values import Change, Cpic, CpicChange, EgressIp, EgressIpChange, Node, NodeChange, Objects
+
+PROBE_SECONDS = 5.0
+
+
+class Stage(IntEnum):
+    """How far the start has come: what is done next, or RUNNING."""
+
+    NODES = 1
+    EGRESS_IPS = 2
+    CPICS = 3
+    RUNNING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterManager:
+    """The state of a running cluster manager.
+
+    Attributes:
+        cache: Which nodes could carry addresses, and what was allocated where.
+        pending: CPIC operations under way, by EgressIP and address.
+        node_retries: Failed node events, by name; so for the other two kinds.
+        next_probe: When the reachability loop looks next; `next_retry` the same for the retry books. Seconds.
+    """
+
+    stage: Stage = Stage.NODES
+    cache: Allocator = field(default_factory=Allocator)
+    pending: Pending = field(default_factory=Table)
+    marks: Table[str, int] = field(default_factory=Table)
+    next_mark: int = FIRST_MARK
+    node_retries: Table[str, Entry[Node]] = field(default_factory=Table)
+    egress_ip_retries: Table[str, Entry[EgressIp]] = field(default_factory=Table)
+    cpic_retries: Table[str, Entry[Cpic]] = field(default_factory=Table)
+    next_probe: float = 0.0
+    next_retry: float = 0.0
+
+    @property
+    def retrying(self) -> bool:
+        """Some event is waiting to be repeated."""
+        return bool(self.node_retries or self.egress_ip_retries or self.cpic_retries)
+
+    def watches(self, change: Change) -> bool:
+        """Whether a change of this kind is delivered already."""
+        match change:
+            case NodeChange():
+                return self.stage > Stage.NODES
+            case EgressIpChange():
+                return self.stage > Stage.EGRESS_IPS
+            case CpicChange():
+                return self.stage > Stage.CPICS
+            case _:
+                assert_never(change)
+
+
+@dataclass(frozen=True, slots=True)
+class SawChange:
+    """A watch delivered a change; each kind in the order of its changes, kinds independently of each other."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """The time that `next_due` named has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """From now on the probe of a node succeeds, or fails; until told, every node answers."""
+
+    node: str
+    answers: bool
+
+
+ManagerEvent: TypeAlias = SawChange | Wake | Probed
+
+
+def started(now: float) -> ClusterManager:
+    """A cluster manager that has just started, with everything before it."""
+    return ClusterManager(next_probe=now + PROBE_SECONDS, next_retry=now + TICK_SECONDS)
+
+
+def next_due(manager: ClusterManager) -> float | None:
+    """When Wake is wanted, in seconds of the world's time (0 for at once); None while only changes can do anything."""
+    if manager.stage is not Stage.RUNNING:
+        return 0.0
+    dues = [manager.next_probe] if manager.cache.doubtful else []
+    return min([*dues, manager.next_retry] if manager.retrying else dues, default=None)
+
+
+def step(
+    manager: ClusterManager,
+    event: ManagerEvent,
+    *,
+    objects: Objects,
+    now: float,
+    behaviours: Behaviours,
+    choose: Choose,
+) -> tuple[ClusterManager, tuple[ManagerWrite, ...]]:
+    """One step of the cluster manager.
+
+    Args:
+        objects: The cluster API as it is now. Handlers read it live, or from caches that are hardly older.
+        now: Seconds of the world's time.
+        choose: Decides what Go's map order would.
+
+    Returns:
+        The next state, and what was written, in order.
+    """
+    step_ = _Step(_caught_up(manager, now), objects, now, behaviours, choose)
+    match event:
+        case SawChange(change):
+            if manager.watches(change):
+                step_.see(change)
+        case Probed(node, answers):
+            step_.turn.cache = step_.turn.cache.answering(node, answers=answers)
+        case Wake():
+            step_.wake()
+        case _:
+            assert_never(event)
+    return step_.result()
+
+
+def _caught_up(manager: ClusterManager, now: float) -> ClusterManager:
+    """The state without the ticks that passed while there was nothing for them to do."""
+    probe, retry = manager.next_probe, manager.next_retry
+    if probe < now and not manager.cache.doubtful:
+        probe += PROBE_SECONDS * -((probe - now) // PROBE_SECONDS)
+    if retry < now and not manager.retrying:
+        retry += TICK_SECONDS * -((retry - now) // TICK_SECONDS)
+    return replace(manager, next_probe=probe, next_retry=retry)
+
+
+class _Step:
+    """One step's working copy: the turn, the three retry books, and the timers."""
+
+    def __init__(
+        self, manager: ClusterManager, objects: Objects, now: float, behaviours: Behaviours, choose: Choose
+    ) -> None:
+        self._manager = manager
+        self.turn = turn = Turn(
+            objects=objects,
+            cache=manager.cache,
+            pending=manager.pending,
+            marks=manager.marks,
+            next_mark=manager.next_mark,
+            now=now,
+            behaviours=behaviours,
+            choose=choose,
+        )
+        self._nodes = Book(manager.node_retries, NodeHandlers(turn), now)
+        self._egress_ips = Book(manager.egress_ip_retries, EgressIpHandlers(turn), now)
+        self._cpics = Book(manager.cpic_retries, CpicHandlers(turn), now)
+
+    def result(self) -> tuple[ClusterManager, tuple[ManagerWrite, ...]]:
+        """The state after the step, and its writes."""
+        turn = self.turn
+        after = replace(
+            self._manager,
+            cache=turn.cache,
+            pending=turn.pending,
+            marks=turn.marks,
+            next_mark=turn.next_mark,
+            node_retries=self._nodes.entries,
+            egress_ip_retries=self._egress_ips.entries,
+            cpic_retries=self._cpics.entries,
+        )
+        return after, tuple(turn.writes)
+
+    def see(self, change: Change) -> None:
+        """Handle one event of a watch."""
+        match change:
+            case NodeChange(old, new):
+                self.turn.cache = self.turn.cache.host_addresses_changed(old, new)
+                self._nodes.on_change(_name(old, new), old, new)
+                if new is not None:
+                    self._give_pod_subnets(new)
+            case EgressIpChange(old, new):
+                self._egress_ips.on_change(_name(old, new), old, new)
+            case CpicChange(old, new):
+                self._cpics.on_change(_address(old, new), old, new)
+            case _:
+                assert_never(change)
+
+    def _give_pod_subnets(self, node: Node) -> None:
+        """The cluster manager's own other half annotates every node with its pod subnets."""
+        latest = self.turn.objects.nodes.get(node.name)
+        if latest is not None and not latest.pod_subnets:
+            self.turn.write(WritePodSubnets(node.name))
+
+    def wake(self) -> None:
+        """Do whatever is due: the next stage of the start, or probe and repetitions."""
+        match self._manager.stage:
+            case Stage.NODES:
+                self._start_nodes()
+            case Stage.EGRESS_IPS:
+                self._start_egress_ips()
+            case Stage.CPICS:
+                self._start_cpics()
+            case Stage.RUNNING:
+                self._timers()
+                return
+            case stage:
+                assert_never(stage)
+        self._manager = replace(self._manager, stage=Stage(self._manager.stage + 1))
+
+    def _timers(self) -> None:
+        now, manager = self.turn.now, self._manager
+        if manager.cache.doubtful and manager.next_probe <= now:
+            manager = replace(manager, next_probe=manager.next_probe + PROBE_SECONDS)
+            found = node_handlers.probe(self.turn)
+            for name in found:
+                self._nodes.add_soon(name)
+            if found:
+                self._nodes.look()
+        if manager.retrying and manager.next_retry <= now:
+            manager = replace(manager, next_retry=manager.next_retry + TICK_SECONDS)
+            self._nodes.look()
+            self._egress_ips.look()
+            self._cpics.look()
+        self._manager = manager
+
+    def _start_nodes(self) -> None:
+        turn = self.turn
+        nodes = [node for _, node in turn.objects.nodes.in_order()]
+        for node in nodes:
+            turn.cache = turn.cache.host_addresses_changed(None, node)
+            node_handlers.take_up(turn, node)
+        if turn.behaviours.prefill:
+            for egress_ip in turn.objects.egress_ips.values():
+                turn.cache = turn.cache.prefilled(egress_ip.name, egress_ip.status)
+        unassigned = any(len(e.spec) != len(e.status) for e in turn.objects.egress_ips.values())
+        order = any_order(turn.choose, "next node at start", nodes) if unassigned else iter(nodes)
+        for node in order:
+            self._nodes.on_change(node.name, None, node)
+            self._give_pod_subnets(node)
+
+    def _start_egress_ips(self) -> None:
+        turn = self.turn
+        egress_ips = [egress_ip for _, egress_ip in turn.objects.egress_ips.in_order()]
+        for egress_ip in egress_ips:
+            if egress_ip.mark is not None:
+                turn.reserve_mark(egress_ip.name, egress_ip.mark)
+        for egress_ip in egress_ips:
+            mark = turn.allocate_mark(egress_ip.name) if egress_ip.mark is None else None
+            if mark is not None:
+                turn.write(PatchEgressIp(egress_ip.name, None, mark))
+        # With a prefilled cache only those without a node compete; otherwise every address is placed anew.
+        competing = not turn.behaviours.prefill or any(len(e.spec) != len(e.status) for e in egress_ips)
+        order = any_order(turn.choose, "next EgressIP at start", egress_ips) if competing else iter(egress_ips)
+        for egress_ip in order:
+            self._egress_ips.on_change(egress_ip.name, None, egress_ip)
+
+    def _start_cpics(self) -> None:
+        turn = self.turn
+        for _, egress_ip in turn.objects.egress_ips.in_order():
+            claims = tuple(item for item in egress_ip.status if item[0] in turn.objects.cpics)
+            if claims != egress_ip.status:
+                turn.patch_status(egress_ip, claims)
+        for address, cpic in turn.objects.cpics.in_order():
+            self._cpics.on_change(address, None, cpic)
+
+
+def _name(old: Node | EgressIp | None, new: Node | EgressIp | None) -> str:
+    subject = new or old
+    return subject.name if subject else ""
+
+
+def _address(old: Cpic | None, new: Cpic | None) -> str:
+    subject = new or old
+    return subject.address if subject else ""

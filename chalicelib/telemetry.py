@@ -1,0 +1,98 @@
+"""Logs and metrics: one middleware around every handler, and what a visit leaves behind.
+
+Powertools writes both to standard output (structured JSON, embedded metric format); CloudWatch picks them up. Nothing
+secret passes here: documents hold no tokens, and events are not logged whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from chalicelib.domain.snapshot import Unknown
+from chalicelib.usecases.visit import Outcome
+
+NAMESPACE = "EgressKeeper"
+SERVICE = "egress-keeper"
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+
+
+def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """Chalice middleware for all handlers: log context, cold-start metric, flush even when the handler raises."""
+    if event is None:
+        return get_response(event)
+    raw, context = _raw(event)
+
+    def run(_event: Any, _context: Any) -> Any:
+        return get_response(event)
+
+    with_metrics = metrics.log_metrics(run, capture_cold_start_metric=True)
+    return logger.inject_lambda_context(with_metrics, correlation_id_path="id", clear_state=True)(raw, context)
+
+
+def _raw(event: Any) -> tuple[dict[str, Any], Any]:
+    """The plain event and the Lambda context of either kind of Chalice event."""
+    if hasattr(event, "to_original_event"):
+        return event.to_original_event(), event.lambda_context
+    return event.to_dict(), event.context
+
+
+def count(name: str, value: float, **dimensions: str) -> None:
+    """Add one metric with its own dimensions."""
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
+        metric.add_dimension(name="service", value=SERVICE)
+        for key, text in dimensions.items():
+            metric.add_dimension(name=key, value=text)
+
+
+def record_visit(outcome: Outcome, calls: Mapping[str, int]) -> None:
+    """Log the visit in one line and emit its metrics: capacity by zone, drift, duration, calls by API."""
+    cluster = outcome.look.desired.name
+    planned = outcome.look.planned
+    logger.info(
+        "visit ended",
+        extra={
+            "cluster": cluster,
+            "run_id": outcome.run_id,
+            "status": outcome.status,
+            "actions": [action.summary for action in planned.actions],
+            "failed": [failure.why for failure in outcome.report.failed] if outcome.report else [],
+            "findings": [f"{finding.kind}: {finding.subject}" for finding in outcome.findings],
+            "unknown": [section.what for section in outcome.look.observed.unknown()],
+            "revisit_in_seconds": outcome.revisit_in.total_seconds() if outcome.revisit_in else None,
+            "calls": dict(calls),
+        },
+    )
+    capacity = outcome.look.capacity
+    if not isinstance(capacity, Unknown):
+        for zone in capacity.zones:
+            for name, value in (
+                ("Capacity", zone.capacity),
+                ("Headroom", zone.headroom),
+                ("HeadroomAfterLoss", zone.headroom_after_loss),
+            ):
+                if value is not None:
+                    count(name, value, cluster=cluster, zone=zone.name)
+    drifted = sum(1 for verdict in planned.verdicts if verdict.in_spec and not verdict.serving_node)
+    count("DriftedAddresses", drifted, cluster=cluster)
+    count("Findings", len(outcome.findings), cluster=cluster)
+    count("VisitSeconds", (outcome.ended_at - outcome.started_at).total_seconds(), cluster=cluster)
+    for api, number in sorted(calls.items()):
+        count("Calls", number, cluster=cluster, api=api)
+
+
+def drop(what: str, why: str) -> None:
+    """Log and count a message that nobody can use; it is not retried."""
+    logger.warning(what, extra={"why": why[:500]})
+    metrics.add_metric(name="Dropped", unit=MetricUnit.Count, value=1)
+
+
+def say(message: str, **facts: object) -> None:
+    """Log one line with facts, JSON-ready."""
+    logger.info(message, extra={key: json.loads(json.dumps(value, default=str)) for key, value in facts.items()})

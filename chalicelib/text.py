@@ -1,0 +1,164 @@
+"""Documents as text for people: tables and short paragraphs, nothing that a narrow terminal tears apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Left-aligned columns, two blanks apart; None is shown as "?" (not known)."""
+    cells = [list(header), *[["?" if cell is None else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join(lines)
+
+
+def capacity_text(document: Document) -> str:
+    """The capacity report of one cluster."""
+    parts = [_title(document, "capacity")]
+    if document["nodes"] is not None:
+        parts.append(
+            table(
+                ("NODE", "ZONE", "CAPACITY", "CARRIED", "HEADROOM", "ELIGIBLE"),
+                [
+                    (
+                        row["node"],
+                        row["zone"],
+                        row["capacity"],
+                        row["carried"],
+                        row["headroom"],
+                        "yes" if row["eligible"] else f"no: {'; '.join(row['reasons'])}",
+                    )
+                    for row in document["nodes"]
+                ],
+            )
+        )
+        groups = [*document["zones"], {**document["total"], "name": "all"}]
+        parts.append(
+            table(
+                ("ZONE", "NODES", "ELIGIBLE", "CAPACITY", "CARRIED", "HEADROOM", "AFTER LOSING ONE", "FREE IN SUBNET"),
+                [
+                    (
+                        group["name"],
+                        group["nodes"],
+                        group["eligible"],
+                        group["capacity"],
+                        group["carried"],
+                        group["headroom"],
+                        group["headroom_after_loss"],
+                        group["free_addresses"],
+                    )
+                    for group in groups
+                ],
+            )
+        )
+        notes = [f"  {row['node']}: {note}" for row in document["nodes"] for note in row["notes"]]
+        if notes:
+            parts.append("\n".join(["Notes:", *notes]))
+    return "\n\n".join([*parts, *_unknown(document)]) + "\n"
+
+
+def plan_text(document: Document) -> str:
+    """The plan of one cluster, with its digest where there is anything to approve."""
+    parts = [_title(document, "plan")]
+    if document["actions"]:
+        lines = [f"  {n}. {a['summary']}\n     because {a['reason']}" for n, a in enumerate(document["actions"], 1)]
+        parts.append("\n".join([f"Changes (digest {document['digest']}):", *lines]))
+    elif not document["unknown"]:
+        parts.append("Nothing to change.")
+    if document["refused"]:
+        reasons = [f"  {reason}" for reason in document["refused"]["reasons"]]
+        command = f"egress-keeper apply --cluster {document['cluster']} --approve {document['refused']['digest']}"
+        parts.append("\n".join(["Refused by the guard:", *reasons, f"  To do it all the same: {command}"]))
+    return (
+        "\n\n".join([*parts, *_withheld(document), *_findings(document), *_moving(document), *_unknown(document)])
+        + "\n"
+    )
+
+
+def drift_text(document: Document) -> str:
+    """One line per address, then the findings."""
+    parts = [_title(document, "drift"), addresses_table(document)]
+    if not document["findings"] and not document["unknown"]:
+        parts.append("Everything is as desired.")
+    return "\n\n".join([*parts, *_findings(document), *_moving(document), *_unknown(document)]) + "\n"
+
+
+def visit_text(document: Document) -> str:
+    """What one visit did."""
+    parts = [f"Cluster {document['cluster']}: visit {document['run_id']} {document['status']}"]
+    if document["applied"] is None:
+        parts.append("Nothing was changed: " + ("refused by the guard." if document["refused"] else "mode observe."))
+    elif document["applied"]:
+        parts.append("\n".join(["Applied:", *[f"  {summary}" for summary in document["applied"]]]))
+    elif not document["failed"]:
+        parts.append("Nothing to change.")
+    if document["failed"]:
+        lines = [f"  {failure['action']}\n    {failure['why']}" for failure in document["failed"]]
+        parts.append("\n".join(["Failed:", *lines]))
+    if document["refused"]:
+        parts.append("\n".join(["Refused:", *[f"  {reason}" for reason in document["refused"]["reasons"]]]))
+    if document["told"]:
+        parts.append("\n".join(["Told:", *[f"  {subject}" for subject in document["told"]]]))
+    if document["revisit_in_seconds"] is not None:
+        parts.append(f"Comes back in {document['revisit_in_seconds']:.0f} s.")
+    return (
+        "\n\n".join([*parts, *_withheld(document), *_findings(document), *_moving(document), *_unknown(document)])
+        + "\n"
+    )
+
+
+def addresses_table(document: Document) -> str:
+    """address → policy → zone → node → interface → reservation, one line each."""
+    return table(
+        ("ADDRESS", "POLICY", "ZONE", "STATE", "NODE", "INTERFACE", "RESERVATION"),
+        [
+            (
+                row["address"],
+                row["policy"],
+                row["zone"],
+                row["state"],
+                row["serving_node"] or row["claimed_node"] or "-",
+                row["interface"] or "-",
+                row["reservation"] or "-",
+            )
+            for row in document["addresses"]
+        ],
+    )
+
+
+def _title(document: Document, what: str) -> str:
+    mode = "" if document["mode"] == "enforce" else f" (mode {document['mode']}: nothing is changed)"
+    return f"Cluster {document['cluster']}: {what}{mode}"
+
+
+def _findings(document: Document) -> list[str]:
+    if not document["findings"]:
+        return []
+    lines = []
+    for finding in document["findings"]:
+        lines.append(f"  {finding['severity']}: {finding['summary']}")
+        if finding["impact"]:
+            lines.append(f"    traffic: {finding['impact']}")
+        if finding["repaired_by"]:
+            lines.append(f"    repair:  {finding['repaired_by']}")
+        if finding["todo"]:
+            lines.append(f"    to do:   {finding['todo']}")
+    return ["\n".join(["Findings:", *lines])]
+
+
+def _withheld(document: Document) -> list[str]:
+    lines = [f"  {item['what']}: {item['why']}" for item in document["withheld"]]
+    return ["\n".join(["Held back:", *lines])] if lines else []
+
+
+def _moving(document: Document) -> list[str]:
+    return ["\n".join(["In motion:", *[f"  {item}" for item in document["moving"]]])] if document["moving"] else []
+
+
+def _unknown(document: Document) -> list[str]:
+    lines = [f"  {item['what']}: {item['why']} ({item['source']})" for item in document["unknown"]]
+    return ["\n".join(["Could not be read, so nothing that depends on it is changed:", *lines])] if lines else []

@@ -1,0 +1,129 @@
+"""Answers as JSON-ready documents: what the command line prints with `--json` and the REST API returns.
+
+Each document names its schema and version; `docs/schemas/` describes them and the tests hold both together. Text for
+people (`chalicelib.text`) is rendered from the same documents, so that the two can't say different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.domain.plan import Plan, action_document, plain
+from chalicelib.domain.snapshot import Snapshot, Unknown
+from chalicelib.usecases.act import Report
+from chalicelib.usecases.ports import RunRecord
+from chalicelib.usecases.visit import Look, Outcome
+
+Document = dict[str, Any]
+
+
+def envelope(kind: str, clusters: Sequence[Mapping[str, Any]]) -> Document:
+    """Wrap the clusters' parts: `{"schema": "egress-keeper/<kind>/1", "clusters": [...]}`."""
+    return {"schema": f"egress-keeper/{kind}/1", "clusters": list(clusters)}
+
+
+def capacity_document(look: Look) -> Document:
+    """What nodes, subnets and zones can carry; the lists are null where nodes could not be read."""
+    report = look.capacity
+    rows: Document = {"nodes": None, "subnets": None, "zones": None, "total": None}
+    if not isinstance(report, Unknown):
+        rows = {
+            "nodes": [{**plain(row), "headroom": row.headroom} for row in report.nodes],
+            "subnets": plain(report.subnets),
+            "zones": plain(report.zones),
+            "total": plain(report.cluster),
+        }
+    return {**_header(look), **rows, "unknown": _unknown(look.observed)}
+
+
+def plan_document(look: Look) -> Document:
+    """What a visit would do, what is wrong, what is left alone and why."""
+    return {**_header(look), **_plan(look.planned), **_verdict_of_guard(look), "unknown": _unknown(look.observed)}
+
+
+def drift_document(look: Look) -> Document:
+    """One verdict per address across the three sides, and every finding."""
+    return {
+        **_header(look),
+        "addresses": [{**plain(v), "serving_node": v.serving_node} for v in look.planned.verdicts],
+        "findings": _findings(look.desired.name, look.findings),
+        "moving": list(look.planned.moving),
+        "unknown": _unknown(look.observed),
+    }
+
+
+def visit_document(outcome: Outcome) -> Document:
+    """One visit: the plan, what became of it, who was told, when it comes back."""
+    return {
+        **plan_document(outcome.look),
+        "addresses": drift_document(outcome.look)["addresses"],
+        "findings": _findings(outcome.look.desired.name, outcome.findings),
+        "run_id": outcome.run_id,
+        "status": outcome.status,
+        "started_at": outcome.started_at.isoformat(),
+        "ended_at": outcome.ended_at.isoformat(),
+        **_report(outcome.report),
+        "told": list(outcome.bulletin.sent) if outcome.bulletin else None,
+        "revisit_in_seconds": outcome.revisit_in.total_seconds() if outcome.revisit_in else None,
+    }
+
+
+def run_document(record: RunRecord) -> Document:
+    """A remembered run: its summary, and the visit's document once it has ended."""
+    return {
+        "schema": "egress-keeper/run/1",
+        "run_id": record.run_id,
+        "cluster": record.cluster,
+        "status": record.status,
+        "started_at": record.started_at.isoformat(),
+        "visit": dict(record.document) or None,
+    }
+
+
+def runs_document(cluster: str, records: Sequence[RunRecord]) -> Document:
+    """The latest runs, without their visits' documents."""
+    runs = [{key: value for key, value in run_document(r).items() if key not in ("schema", "visit")} for r in records]
+    return {"schema": "egress-keeper/runs/1", "cluster": cluster, "runs": runs}
+
+
+def _header(look: Look) -> Document:
+    return {
+        "cluster": look.desired.name,
+        "mode": look.desired.mode.value,
+        "taken_at": look.observed.taken_at.isoformat(),
+    }
+
+
+def _plan(planned: Plan) -> Document:
+    return {
+        "digest": planned.digest,
+        "actions": [action_document(action) for action in planned.actions],
+        "findings": _findings(planned.cluster, planned.findings),
+        "withheld": plain(planned.withheld),
+        "allocations": plain(planned.allocations),
+        "moving": list(planned.moving),
+    }
+
+
+def _verdict_of_guard(look: Look) -> Document:
+    if look.refusal is None:
+        return {"refused": None}
+    return {"refused": {"reasons": list(look.refusal.reasons), "digest": look.refusal.digest}}
+
+
+def _report(report: Report | None) -> Document:
+    if report is None:
+        return {"applied": None, "failed": None}
+    return {
+        "applied": [action.summary for action in report.applied],
+        "failed": [{"action": failure.action.summary, "why": failure.why} for failure in report.failed],
+    }
+
+
+def _findings(cluster: str, findings: Sequence[Any]) -> list[Document]:
+    return [{"fingerprint": finding.fingerprint(cluster), **plain(finding)} for finding in findings]
+
+
+def _unknown(observed: Snapshot) -> list[Document]:
+    return [plain(section) for section in observed.unknown()]

@@ -1,0 +1,120 @@
+"""Work: one message of the work queue becomes one visit, remembered as a run, and followed by another if need be.
+
+A run is told apart by its id from the moment it is ordered; a message that SQS delivers twice visits twice and writes
+the same run, which is harmless: a visit that finds nothing to do does nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.spec import ClusterSpec
+from chalicelib.events import WorkOrder, encode_visit
+from chalicelib.settings import Settings
+from chalicelib.usecases.documents import envelope, visit_document
+from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Queues, RunRecord
+from chalicelib.usecases.tell import Timing
+from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A visit that was worked off: its outcome, requests by system, and whether its run could be remembered."""
+
+    outcome: Outcome
+    calls: Mapping[str, int]
+    remembered: bool
+
+
+class Calls(Protocol):
+    """The counter that all adapters share."""
+
+    def take(self) -> Mapping[tuple[str, str], int]:
+        """Requests by system and operation since the last time."""
+        ...
+
+
+class Adapters(Protocol):
+    """What work needs of the wiring."""
+
+    settings: Settings
+    calls: Calls
+
+    @property
+    def memory(self) -> Memory:
+        """Findings and runs."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """Where people are told."""
+        ...
+
+    @property
+    def queues(self) -> Queues:
+        """Where the next visit is ordered."""
+        ...
+
+    def cluster(self, cluster: ClusterSpec) -> ClusterApi:
+        """The cluster's API."""
+        ...
+
+    def ec2(self, cluster: ClusterSpec) -> Ec2:
+        """EC2 in the cluster's account and Region."""
+        ...
+
+
+def pace_of(settings: Settings) -> Pace:
+    """The pauses that the settings name."""
+    timing = Timing(timedelta(seconds=settings.settle_seconds), timedelta(seconds=settings.reminder_seconds))
+    return Pace(timing, timedelta(seconds=settings.revisit_seconds))
+
+
+def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Callable[[], datetime]) -> Worked:
+    """Visit, remember the run, order the next visit.
+
+    Raises:
+        AdapterError: People could not be told, or the next visit not be ordered: SQS delivers the message again.
+    """
+    started_at = clock()
+    _remember(adapters.memory, RunRecord(order.run_id, desired.name, "running", started_at, {}))
+    adapters.calls.take()
+    outside = Outside(
+        adapters.cluster(desired), adapters.ec2(desired), clock, memory=adapters.memory, alerts=adapters.alerts
+    )
+    try:
+        outcome = visit(
+            desired,
+            outside,
+            pace_of(adapters.settings),
+            run_id=order.run_id,
+            attempt=order.attempt,
+            approved=order.approve,
+        )
+    except AdapterError as error:
+        failed = {"error": str(error)}
+        _remember(adapters.memory, RunRecord(order.run_id, desired.name, "failed", started_at, failed))
+        raise
+    document = envelope("visit", [visit_document(outcome)])
+    remembered = _remember(adapters.memory, RunRecord(order.run_id, desired.name, outcome.status, started_at, document))
+    if outcome.revisit_in is not None:
+        again = encode_visit(desired.name, order.attempt + 1, f"revisit after {order.run_id}", order.correlation_id)
+        adapters.queues.send_events([again], delay_seconds=int(outcome.revisit_in.total_seconds()))
+    calls: Counter[str] = Counter()
+    for (system, _), number in adapters.calls.take().items():
+        calls[system] += number
+    return Worked(outcome, calls, remembered)
+
+
+def _remember(memory: Memory, run: RunRecord) -> bool:
+    """Store the run if that is possible: a lost table must not keep a cluster from its visit."""
+    try:
+        memory.store_run(run)
+    except AdapterError:
+        return False
+    return True

@@ -1,0 +1,302 @@
+"""Settings and adapters into use cases: what the handlers and the command line call.
+
+Everything is built on first use and kept: a function that only sends to a queue never loads the cluster client, and a
+warm container reads the fleet file once a minute instead of once a call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.calls import CallCounter
+from chalicelib.domain.spec import ClusterSpec, Fleet
+from chalicelib.problems import BadInput, NoSuchThing
+from chalicelib.settings import Settings, read_settings
+
+FLEET_KEPT_SECONDS = 60.0
+DIGEST = re.compile(r"[0-9a-f]{12}")
+
+
+def utc_now() -> datetime:
+    """The time of day, aware."""
+    return datetime.now(UTC)
+
+
+class Adapters:
+    """Adapters by cluster and account, sharing clients, caches and one counter of calls."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.calls = CallCounter()
+        self._environment = environment
+        self._address_limits: dict[str, int] = {}
+        self._ec2: dict[tuple[str, str | None], Any] = {}
+        self._cluster: dict[ClusterSpec, Any] = {}
+
+    @cached_property
+    def aws(self) -> Aws:
+        """The account and Region that the functions run in."""
+        return Aws(calls=self.calls)
+
+    @cached_property
+    def queues(self) -> Any:
+        """Both queues."""
+        from chalicelib.adapters.queues import SqsQueues
+
+        return SqsQueues(self.settings.events_queue_url, self.settings.work_queue_url, self.aws)
+
+    @cached_property
+    def memory(self) -> Any:
+        """Findings and runs."""
+        from chalicelib.adapters.memory import DynamoMemory
+
+        return DynamoMemory(self.settings.table, self.aws)
+
+    @cached_property
+    def alerts(self) -> Any:
+        """The topic."""
+        from chalicelib.adapters.alerts import SnsAlerts
+
+        return SnsAlerts(self.settings.topic_arn, self.aws)
+
+    @cached_property
+    def _secrets(self) -> Any:
+        from chalicelib.adapters.secrets import Secrets
+
+        return Secrets(self.aws, environment=self._environment)
+
+    def ec2(self, cluster: ClusterSpec) -> Any:
+        """EC2 in the cluster's account and Region."""
+        from chalicelib.adapters.ec2 import Ec2Api
+
+        key = (cluster.region, cluster.role_arn)
+        if key not in self._ec2:
+            aws = Aws(cluster.region, role_arn=cluster.role_arn, calls=self.calls)
+            self._ec2[key] = Ec2Api(aws, limits=self._address_limits)
+        return self._ec2[key]
+
+    def cluster(self, cluster: ClusterSpec) -> Any:
+        """The cluster's API, with its connection and token kept between visits."""
+        from chalicelib.adapters.cluster import KubernetesApi
+
+        if cluster not in self._cluster:
+            token = self._secrets.token_source(cluster.api.token)
+            self._cluster[cluster] = KubernetesApi(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
+        return self._cluster[cluster]
+
+    def fetch_object(self, bucket: str, key: str) -> str:
+        """Text of an S3 object (the fleet file)."""
+        answer = self.aws.call("s3", "GetObject", Bucket=bucket, Key=key)
+        return bytes(answer["Body"].read()).decode()
+
+
+class Runtime:
+    """The use cases with their adapters. One method a handler; documents in, documents out."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.adapters = Adapters(settings, environment)
+        self.clock = clock
+        self._fleet: tuple[float, Fleet] | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet file's content, at most a minute old."""
+        if self._fleet is None or time.monotonic() - self._fleet[0] > FLEET_KEPT_SECONDS:
+            from chalicelib.fleet import load_fleet
+
+            self._fleet = (time.monotonic(), load_fleet(self.settings.fleet, self.adapters.fetch_object))
+        return self._fleet[1]
+
+    def cluster(self, name: str) -> ClusterSpec:
+        """One cluster of the fleet.
+
+        Raises:
+            NoSuchThing: No cluster of that name; the message lists those there are.
+        """
+        found = self.fleet.clusters.get(name)
+        if found is None:
+            raise NoSuchThing(
+                f"cluster: {name[:80]!r} is not in the fleet file; it has {', '.join(self.fleet.clusters)}"
+            )
+        return found
+
+    # Functions
+
+    def accept(self, event: Mapping[str, Any]) -> None:
+        """Keep a raw event for `route`."""
+        import json
+
+        self.adapters.queues.send_events([json.dumps(event)])
+
+    def route(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Route a batch of the events queue; the answer gives back the messages that must come again."""
+        from chalicelib.events import sqs_records
+        from chalicelib.usecases.route import route
+
+        records = sqs_records(event)
+        routing = route(
+            records,
+            self.fleet,
+            ec2_of=self.adapters.ec2,
+            queues=self.adapters.queues,
+            now=self.clock(),
+            window_seconds=self.settings.window_seconds,
+        )
+        for why in routing.malformed:
+            telemetry.drop("event dropped", why)
+        for outcome, number in sorted(routing.outcomes.items()):
+            telemetry.count("Events", number, outcome=outcome)
+        telemetry.say("events routed", outcomes=routing.outcomes, runs=routing.runs, correlation=routing.correlation)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in routing.failed]}
+
+    def reconcile(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Visit the cluster of each work message (one a batch)."""
+        from chalicelib.events import Malformed, parse_work, sqs_records
+
+        for record in sqs_records(event):
+            order = parse_work(record.body)
+            if isinstance(order, Malformed):
+                telemetry.drop("work message dropped", order.why)
+            elif order.cluster not in self.fleet.clusters:
+                telemetry.drop("work message dropped", f"cluster {order.cluster} is not in the fleet file any more")
+            else:
+                self._work(order)
+        return {"batchItemFailures": []}
+
+    def _work(self, order: Any) -> None:
+        from chalicelib.usecases.work import work
+
+        telemetry.say(
+            "visit starts",
+            cluster=order.cluster,
+            run_id=order.run_id,
+            reasons=order.reasons,
+            correlation=order.correlation_id,
+        )
+        worked = work(order, self.cluster(order.cluster), self.adapters, self.clock)
+        telemetry.record_visit(worked.outcome, worked.calls)
+        if not worked.remembered:
+            telemetry.say("run not remembered", run_id=order.run_id)
+
+    def visit_all(self, reason: str) -> None:
+        """Order a visit to every cluster. One that can't be ordered does not keep the others from theirs."""
+        from chalicelib.adapters.errors import AdapterError
+
+        failure: AdapterError | None = None
+        for name in self.fleet.clusters:
+            try:
+                self._order(name, reason, None)
+            except AdapterError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _order(self, cluster: str, reason: str, approve: str | None) -> str:
+        from chalicelib.usecases.route import order_visit
+
+        return order_visit(
+            cluster,
+            self.adapters.queues,
+            self.clock(),
+            self.settings.window_seconds,
+            reasons=(reason,),
+            correlation_id=reason,
+            approve=approve,
+        )
+
+    # REST
+
+    def clusters(self) -> dict[str, Any]:
+        """Names, regions and modes."""
+        listed = [{"cluster": c.name, "region": c.region, "mode": c.mode.value} for c in self.fleet.clusters.values()]
+        return {"schema": "egress-keeper/clusters/1", "clusters": listed}
+
+    def capacity(self, name: str) -> dict[str, Any]:
+        """The capacity report of one cluster, read now."""
+        from chalicelib.usecases.documents import capacity_document, envelope
+
+        return envelope("capacity", [capacity_document(self.look(name))])
+
+    def plan(self, name: str) -> dict[str, Any]:
+        """What a visit would do now."""
+        from chalicelib.usecases.documents import envelope, plan_document
+
+        return envelope("plan", [plan_document(self.look(name))])
+
+    def drift(self, name: str) -> dict[str, Any]:
+        """One verdict per address, read now."""
+        from chalicelib.usecases.documents import drift_document, envelope
+
+        return envelope("drift", [drift_document(self.look(name))])
+
+    def look(self, name: str) -> Any:
+        """Observe and plan one cluster; change nothing."""
+        from chalicelib.usecases.visit import Outside, look
+
+        desired = self.cluster(name)
+        return look(desired, Outside(self.adapters.cluster(desired), self.adapters.ec2(desired), self.clock))
+
+    def runs(self, name: str) -> dict[str, Any]:
+        """The latest runs of one cluster."""
+        from chalicelib.usecases.documents import runs_document
+
+        return runs_document(name, self.adapters.memory.fetch_runs(self.cluster(name).name, 50))
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """One run, with its result once it has one."""
+        from chalicelib.usecases.documents import run_document
+
+        record = self.adapters.memory.fetch_run(run_id)
+        if record is None:
+            raise NoSuchThing(f"run: {run_id[:80]!r} is not known; runs are kept for 30 days")
+        return run_document(record)
+
+    def request_visit(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Order a visit and remember that it was ordered, so that its run can be asked for at once."""
+        from chalicelib.usecases.ports import RunRecord
+
+        unknown = sorted(set(body) - {"approve"})
+        if unknown:
+            raise BadInput(f"body.{unknown[0]}: is not known; allowed is approve")
+        approve = body.get("approve")
+        if approve is not None and not (isinstance(approve, str) and DIGEST.fullmatch(approve)):
+            raise BadInput(f"body.approve: {str(approve)[:80]!r} is no digest; allowed are 12 hexadecimal digits")
+        cluster = self.cluster(name)
+        run_id = self._order(cluster.name, "requested over the API", approve)
+        if self.adapters.memory.fetch_run(run_id) is None:
+            self.adapters.memory.store_run(RunRecord(run_id, cluster.name, "queued", self.clock(), {}))
+        return {"schema": "egress-keeper/accepted/1", "cluster": cluster.name, "run_id": run_id}
+
+
+_runtime: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    """The runtime for the environment as it is now; kept as long as the settings stay the same.
+
+    Raises:
+        SettingsError: The environment lacks something; every problem in one message.
+    """
+    global _runtime  # noqa: PLW0603 - the container's one cache: warm invocations reuse clients and tokens
+    settings = read_settings(os.environ)
+    if _runtime is None or _runtime.settings != settings:
+        _runtime = Runtime(settings)
+    return _runtime
+
+
+__all__ = ["Adapters", "Runtime", "runtime", "utc_now"]

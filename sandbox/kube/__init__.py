@@ -1,0 +1,16 @@
+"""A cluster API that behaves like a kube-apiserver for the few resources the product meets, in process and over HTTP.
+
+::
+
+    cluster = KubeCluster(tokens={"secret": "alice"})
+    with KubeServer(cluster) as server:
+        ...  # any Kubernetes client, with kubeconfig(server.url, "secret")
+
+Where it differs from the server, it is wrong: ``tests/sandbox/kube/contract.py`` can be pointed at either.
+"""
+
+from sandbox.kube.cluster import KubeCluster
+from sandbox.kube.errors import ApiError
+from sandbox.kube.faults import Denial, Fault, Faults, RequestLog, RequestRecord
+
+__all__ = ["ApiError", "Denial", "Fault", "Faults", "KubeCluster", "RequestLog", "RequestRecord"]

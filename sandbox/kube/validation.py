@@ -1,0 +1,214 @@
+"""Whether an object is what its type says: unknown members dropped, wrong types and broken rules named.
+
+Belongs here: :func:`prune` for every kind, :func:`violations` (the full check that custom resources get, in the words
+of the server's structural validation) and :func:`decoding_fault` (the coarser check of core kinds, which fail while
+being decoded).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sandbox.kube.errors import Cause
+from sandbox.kube.schema import Schema
+
+_INVALID, _TYPE_INVALID = "FieldValueInvalid", "FieldValueTypeInvalid"
+
+
+def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[str]]:
+    """*value* without members its type does not have, and the paths of what was dropped, sorted."""
+    if isinstance(value, Mapping) and schema.type == "object":
+        kept: dict[str, Any] = {}
+        dropped: list[str] = []
+        for name, part in value.items():
+            where = f"{path}.{name}" if path else name
+            if name not in schema.fields and not schema.keeps_unknown:
+                dropped.append(where)
+                continue
+            kept[name], below = prune(schema.member(name), part, where)
+            dropped += below
+        return kept, sorted(dropped)
+    if isinstance(value, list) and schema.type == "array":
+        pairs = [prune(schema.element, item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [item for item, _ in pairs], [where for _, below in pairs for where in below]
+    return value, []
+
+
+def shown_with_defaults(schema: Schema, value: Any) -> Any:
+    """*value* with the members the server always shows, in every object that is there."""
+    if isinstance(value, Mapping) and schema.type == "object":
+        full = {**{name: value for name, value in schema.always.items() if name not in value}, **value}
+        return {name: shown_with_defaults(schema.member(name), part) for name, part in full.items()}
+    if isinstance(value, list) and schema.type == "array":
+        return [shown_with_defaults(schema.element, item) for item in value]
+    return value
+
+
+def json_type(value: Any) -> str:
+    """The JSON Schema name of the type of *value*."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _has_type(schema: Schema, value: Any) -> bool:
+    actual = json_type(value)
+    return schema.type in ("any", actual) or (schema.type == "number" and actual == "integer")
+
+
+def decoding_fault(schema: Schema, value: Any, path: str = "") -> str:
+    """The first member of a wrong type as the JSON decoder reports it; empty if all can be decoded (null always
+    can).
+    """
+    if value is None:
+        return ""
+    if not _has_type(schema, value):
+        return f"json: cannot unmarshal {json_type(value)} into Go struct field {path} of type {schema.type}"
+    parts: list[tuple[Schema, Any, str]] = []
+    if isinstance(value, Mapping):
+        parts = [(schema.member(name), part, f"{path}.{name}" if path else name) for name, part in value.items()]
+    elif isinstance(value, list):
+        parts = [(schema.element, item, path) for item in value]
+    faults = (decoding_fault(*part) for part in parts)
+    return next((fault for fault in faults if fault), "")
+
+
+def undeclared(schema: Schema, value: Any, path: str = "") -> list[str]:
+    """Why *value* cannot be applied: members its type lacks and parts of a wrong type, in the words of Server-Side
+    Apply.
+    """
+    if value is None or schema.type == "any":
+        return []
+    if not _has_type(schema, value):
+        return [f"{path}: expected {_APPLY_NAMES[schema.type]}, got {_go_value(schema, value)}"]
+    if isinstance(value, Mapping):
+        faults: list[str] = []
+        for name, part in value.items():
+            if name not in schema.fields and not schema.keeps_unknown:
+                faults.append(f"{path}.{name}: field not declared in schema")
+            else:
+                faults += undeclared(schema.member(name), part, f"{path}.{name}")
+        return faults
+    if isinstance(value, list):
+        return [fault for i, item in enumerate(value) for fault in undeclared(schema.element, item, f"{path}[{i}]")]
+    return []
+
+
+_APPLY_NAMES = {
+    "object": "map",
+    "array": "list",
+    "string": "string",
+    "boolean": "boolean",
+    "integer": "numeric (int or float)",
+    "number": "numeric (int or float)",
+}
+
+
+def _go_value(schema: Schema, value: Any) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value)
+    return f"&{{{shown}}}" if schema.type in ("object", "array") else f"&value.valueUnstructured{{Value:{shown}}}"
+
+
+def violations(schema: Schema, value: Any, path: str, shown: str = "") -> list[Cause]:
+    """Everything that is wrong with *value*: wrong types and values first, members missing last.
+
+    Args:
+        schema, value: what it should be and what it is.
+        path: where it is, for ``details.causes[].field``.
+        shown: the same as the sentence names it; the ``status`` subresource is checked by itself and named without
+        ``status``.
+    """
+    if not _has_type(schema, value):
+        actual = json_type(value)
+        text = f'Invalid value: "{actual}": {shown} in body must be of type {schema.type}: "{actual}"'
+        return [Cause(_TYPE_INVALID, text, path)]
+    found = _broken_rules(schema, value, path, shown)
+    if isinstance(value, Mapping):
+        for name in sorted(value):
+            below = f"{shown}.{name}" if shown else name
+            found += violations(schema.member(name), value[name], f"{path}.{name}" if path else name, below)
+        prefix = f"{path}." if path else ""
+        found += [Cause("FieldValueRequired", "Required value", prefix + n) for n in schema.required if n not in value]
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            found += violations(schema.element, item, f"{path}[{index}]", f"{shown}[{index}]")
+        if not found:
+            found += list(_duplicates(schema, value, path))
+    return found
+
+
+def _broken_rules(schema: Schema, value: Any, path: str, shown: str) -> list[Cause]:
+    if schema.any_of and not any(not violations(option, value, path, shown) for option in schema.any_of):
+        summary = f'Invalid value: "": "{shown}" must validate at least one schema (anyOf)'
+        return [Cause(_INVALID, summary, "<nil>"), *violations(schema.any_of[0], value, path, shown)]
+    if schema.enum and value not in schema.enum:
+        supported = ", ".join(json.dumps(option) for option in schema.enum)
+        text = f"Unsupported value: {json.dumps(value)}: supported values: {supported}"
+        return [Cause("FieldValueNotSupported", text, path)]
+    if schema.format in _FORMATS and not _FORMATS[schema.format](value):
+        text = f'Invalid value: "{value}": {shown} in body must be of type {schema.format}: "{value}"'
+        return [Cause(_TYPE_INVALID, text, path)]
+    if schema.minimum is not None and value < schema.minimum:
+        text = f"Invalid value: {value}: {shown} in body should be greater than or equal to {schema.minimum}"
+        return [Cause(_INVALID, text, path)]
+    return _broken_text_rules(schema, value, path, shown)
+
+
+def _broken_text_rules(schema: Schema, value: Any, path: str, shown: str) -> list[Cause]:
+    if schema.min_length is not None and len(value) < schema.min_length:
+        text = f'Invalid value: "{value}": {shown} in body should be at least {schema.min_length} chars long'
+        return [Cause(_INVALID, text, path)]
+    if schema.max_length is not None and len(value) > schema.max_length:
+        return [Cause("FieldValueTooLong", f"Too long: may not be more than {schema.max_length} bytes", path)]
+    if schema.pattern and not re.search(schema.pattern, value):
+        text = f"Invalid value: {json.dumps(value)}: {shown} in body should match '{schema.pattern}'"
+        return [Cause(_INVALID, text, path)]
+    return []
+
+
+def _duplicates(schema: Schema, items: list[Any], path: str) -> Iterator[Cause]:
+    """Items of a list map or set whose identity was seen before."""
+    seen: list[Any] = []
+    for index, item in enumerate(items):
+        identity = {key: item.get(key) for key in schema.keys} if schema.keys else item
+        if not schema.associative:
+            return
+        if identity in seen:
+            text = f"Duplicate value: {json.dumps(identity, separators=(',', ':'))}"
+            yield Cause("FieldValueDuplicate", text, f"{path}[{index}]")
+        seen.append(identity)
+
+
+def _is_date_time(text: str) -> bool:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
+        return False
+    try:
+        dt.datetime.fromisoformat(re.sub(r"\.\d+", "", text.upper()))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_ipv4(text: str) -> bool:
+    """Four numbers up to 255; leading zeros pass, as they do on the server."""
+    parts = text.split(".")
+    return len(parts) == 4 and all(re.fullmatch(r"\d{1,3}", part) and int(part) <= 255 for part in parts)
+
+
+_FORMATS: Mapping[str, Callable[[str], bool]] = {"date-time": _is_date_time, "ipv4": _is_ipv4}
