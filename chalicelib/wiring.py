@@ -86,10 +86,12 @@ class Adapters:
     def cluster(self, cluster: ClusterSpec) -> Any:
         """The cluster's API, with its connection and token kept between visits."""
         from chalicelib.adapters.cluster import KubernetesApi
+        from chalicelib.adapters.cluster_wire import ClusterWire
 
         if cluster not in self._cluster:
             token = self._secrets.token_source(cluster.api.token)
-            self._cluster[cluster] = KubernetesApi(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
+            wire = ClusterWire(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
+            self._cluster[cluster] = KubernetesApi(wire)
         return self._cluster[cluster]
 
     def fetch_object(self, bucket: str, key: str) -> str:

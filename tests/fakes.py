@@ -282,5 +282,3 @@ class FakeQueues:
         if (error := self.broken(group)) is not None:
             raise error
         self.work.append((body, group, deduplication_id))
-
-

@@ -103,7 +103,10 @@ class KubernetesApi:
         """
         operation = self._wire.begin("label node")
         path = f"{NODES}/{quote(name, safe='')}"
-        uid = self._wire.send(operation, Request("GET", path)).get("metadata", {}).get("uid")
+        node = self._wire.send(operation, Request("GET", path))
+        uid = (node.get("metadata") or {}).get("uid")
+        if node.get("kind") != "Node" or not uid:
+            raise Unreachable(SOURCE, operation.name, "the answer is not a Node")
         metadata = {"name": name, "uid": uid, "labels": dict(labels)}
         self._apply(operation, path, {"apiVersion": "v1", "kind": "Node", "metadata": metadata}, force=True)
 

@@ -71,9 +71,9 @@ def connection_failure(operation: str, error: Exception) -> TryAgain:
     from urllib3 import exceptions as http
 
     words: tuple[tuple[type[Exception], str], ...] = (
-        (http.ConnectTimeoutError, "no connection in time"),
-        (http.NameResolutionError, "the host's name is not known"),
+        (http.NameResolutionError, "the host's name is not known"),  # a kind of the next, and that of the one after
         (http.NewConnectionError, "connection refused or no route"),
+        (http.ConnectTimeoutError, "no connection in time"),
         (http.ReadTimeoutError, "no answer in time"),
         (http.ProxyError, "the proxy did not connect"),
     )
@@ -96,10 +96,10 @@ def _conflicting_managers(answer: Any) -> dict[str, str]:
     managers: dict[str, str] = {}
     details = answer.get("details") if isinstance(answer, dict) else None
     for cause in (details.get("causes") if isinstance(details, dict) else None) or ():
-        if cause.get("reason") == "FieldManagerConflict":
-            named = re.search(r'conflict with "([^"]*)"', cause.get("message", ""))
+        if isinstance(cause, dict) and cause.get("reason") == "FieldManagerConflict":
+            named = re.search(r'conflict with "([^"]*)"', str(cause.get("message")))
             manager = named[1] if named else "unknown"
-            path = cause.get("field", "")
+            path = str(cause.get("field", ""))
             managers[path] = f"{managers[path]}, {manager}" if path in managers else manager
     return managers
 

@@ -5,12 +5,15 @@ Pure functions over `ipaddress` values. Who wants an address, and why, is not kn
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
-from typing import Generic, TypeVar
+from ipaddress import IPv4Address, IPv4Network
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+_Span: TypeAlias = tuple[int, int]
+"""Last and first address of a range, as numbers; the last first, because ranges are walked from the top."""
 
 
 def aws_reserved(subnet: IPv4Network) -> frozenset[IPv4Address]:
@@ -21,19 +24,6 @@ def aws_reserved(subnet: IPv4Network) -> frozenset[IPv4Address]:
     """
     first = int(subnet.network_address)
     return frozenset(IPv4Address(first + offset) for offset in range(4)) | {subnet.broadcast_address}
-
-
-def free_addresses(subnet: IPv4Network, taken: Collection[IPv4Address]) -> Iterator[IPv4Address]:
-    """Yield the addresses of *subnet* that may still be given, lowest first.
-
-    Args:
-        subnet: One IPv4 subnet, /16 to /28.
-        taken: Addresses on any network interface there, or spoken for otherwise; any order, repeats allowed.
-
-    An exhausted subnet yields nothing; the planner turns that into a shortfall.
-    """
-    blocked = aws_reserved(subnet) | frozenset(taken)
-    return (address for address in subnet if address not in blocked)
 
 
 def clear_blocks(
@@ -54,20 +44,21 @@ def clear_blocks(
         taken: Addresses that are on interfaces or hosts, or spoken for.
         barred: Ranges that must not be touched: reservations, whoever's.
     """
-    fences = [*barred, *(IPv4Network(a) for a in aws_reserved(subnet) | {a for a in taken if a in subnet})]
+    fences: set[_Span] = {(int(a), int(a)) for a in (*aws_reserved(subnet), *taken)}
+    fences.update((int(range_.broadcast_address), int(range_.network_address)) for range_ in barred)
     for length in range(max(prefix, subnet.prefixlen), 33):
         given = []
         for block in _descending_clear(subnet, length, fences):
-            given.append(block)
+            given.append((int(block.broadcast_address), int(block.network_address)))
             yield block
-        fences.extend(given)
+        fences.update(given)
 
 
-def _descending_clear(subnet: IPv4Network, length: int, fences: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+def _descending_clear(subnet: IPv4Network, length: int, fences: Iterable[_Span]) -> Iterator[IPv4Network]:
     """The aligned /length ranges of *subnet* that overlap no fence, highest first: one walk down past the fences."""
     size = 1 << (32 - length)
     low, high = int(subnet.network_address), int(subnet.broadcast_address)
-    spans = sorted((int(f.broadcast_address), int(f.network_address)) for f in fences if f.overlaps(subnet))
+    spans = sorted(fences)
     start = high - size + 1
     while start >= low:
         while spans and spans[-1][1] > start + size - 1:
@@ -79,30 +70,60 @@ def _descending_clear(subnet: IPv4Network, length: int, fences: Iterable[IPv4Net
         start -= size
 
 
-def cover_exactly(addresses: Iterable[IPv4Address]) -> tuple[IPv4Network, ...]:
-    """The fewest ranges that contain exactly these addresses, lowest first.
+def cover_exactly(addresses: Iterable[IPv4Address], largest: int = 0) -> tuple[IPv4Network, ...]:
+    """The fewest ranges that contain exactly these addresses, none larger than /*largest*, lowest first.
 
     Exactly, because a reservation that also covers a neighbour would take that neighbour from its subnet's nodes.
     """
-    return tuple(collapse_addresses(IPv4Network(address) for address in set(addresses)))
+    numbers = sorted({int(address) for address in addresses})
+    most = 1 << (32 - largest)
+    ranges = []
+    index = 0
+    while index < len(numbers):
+        start, size = numbers[index], 1
+        while (
+            size < most
+            and start % (2 * size) == 0
+            and numbers[index + size : index + 2 * size][-1:] == [start + 2 * size - 1]
+        ):
+            size *= 2
+        ranges.append(IPv4Network((start, 33 - size.bit_length())))
+        index += size
+    return tuple(ranges)
+
+
+class AddressCount:
+    """Counts how many of many addresses lie in a range, in logarithmic time."""
+
+    def __init__(self, addresses: Iterable[IPv4Address]) -> None:
+        self._numbers = sorted({int(address) for address in addresses})
+
+    def within(self, network: IPv4Network) -> int:
+        """How many distinct addresses lie in *network*."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        return bisect_right(self._numbers, last) - bisect_left(self._numbers, first)
 
 
 class RangeIndex(Generic[T]):
     """Finds the range that contains an address, in logarithmic time. The ranges must not overlap each other."""
 
     def __init__(self, items: Iterable[tuple[IPv4Network, T]]) -> None:
-        ordered = sorted(((int(network.network_address), network, item) for network, item in items), key=_first)
-        self._starts = [start for start, _, _ in ordered]
-        self._items = [(network, item) for _, network, item in ordered]
+        ordered = sorted(items, key=_start)
+        self._starts = [int(network.network_address) for network, _ in ordered]
+        self._ends = [int(network.broadcast_address) for network, _ in ordered]
+        self._items = [item for _, item in ordered]
 
     def find(self, address: IPv4Address) -> T | None:
         """What was stored with the range around *address*, or None."""
-        index = bisect_right(self._starts, int(address)) - 1
-        if index < 0:
-            return None
-        network, item = self._items[index]
-        return item if address in network else None
+        number = int(address)
+        index = bisect_right(self._starts, number) - 1
+        return self._items[index] if index >= 0 and number <= self._ends[index] else None
+
+    def overlaps(self, network: IPv4Network) -> bool:
+        """Whether any of the ranges shares an address with *network*."""
+        index = bisect_right(self._starts, int(network.broadcast_address)) - 1
+        return index >= 0 and self._ends[index] >= int(network.network_address)
 
 
-def _first(entry: tuple[int, object, object]) -> int:
-    return entry[0]
+def _start(entry: tuple[IPv4Network, object]) -> int:
+    return int(entry[0].network_address)

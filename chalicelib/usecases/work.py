@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
@@ -31,19 +32,11 @@ class Worked:
     remembered: bool
 
 
-class Calls(Protocol):
-    """The counter that all adapters share."""
-
-    def take(self) -> Mapping[tuple[str, str], int]:
-        """Requests by system and operation since the last time."""
-        ...
-
-
 class Adapters(Protocol):
     """What work needs of the wiring."""
 
     settings: Settings
-    calls: Calls
+    calls: CallCounter
 
     @property
     def memory(self) -> Memory:

@@ -71,7 +71,7 @@ class AwsSandbox:
         self._changes: deque[InstanceStateChange] = deque()
         self._delivering = threading.Lock()
         self._subscribers: list[Subscriber] = []
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._server: BaseWSGIServer | None = None
 
     # --- life ---
@@ -139,22 +139,22 @@ class AwsSandbox:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of *service* for this sandbox; without *options* the same one each time."""
-        if not options and service in self._clients:
-            return self._clients[service]
-        client = boto3.session.Session().client(
-            service,
-            **{
-                "endpoint_url": self.endpoint_url,
-                "region_name": self.region,
-                "aws_access_key_id": "sandbox",
-                "aws_secret_access_key": "sandbox",
-                **options,
-            },
-        )
+    def client(self, service: str, *, region: str | None = None, **options: Any) -> Any:
+        """A boto3 client of *service* for this sandbox; the same one each time, unless there are *options* for
+        boto3.
+        """
+        region = region or self.region
+        if not options and (service, region) in self._clients:
+            return self._clients[service, region]
+        reach = {
+            "endpoint_url": self.endpoint_url,
+            "region_name": region,
+            "aws_access_key_id": "sandbox",
+            "aws_secret_access_key": "sandbox",
+        }
+        client = boto3.session.Session().client(service, **{**reach, **options})
         if not options:
-            self._clients[service] = client
+            self._clients[service, region] = client
         return client
 
     def on_instance_state(self, subscriber: Subscriber) -> None:

@@ -9,8 +9,23 @@
 Where it differs from the server, it is wrong: ``tests/sandbox/kube/contract.py`` can be pointed at either.
 """
 
+from sandbox.kube.certificates import make_certificates
 from sandbox.kube.cluster import KubeCluster
 from sandbox.kube.errors import ApiError
 from sandbox.kube.faults import Denial, Fault, Faults, RequestLog, RequestRecord
+from sandbox.kube.kubeconfig import kubeconfig
+from sandbox.kube.server import KubeServer, TlsFiles
 
-__all__ = ["ApiError", "Denial", "Fault", "Faults", "KubeCluster", "RequestLog", "RequestRecord"]
+__all__ = [
+    "ApiError",
+    "Denial",
+    "Fault",
+    "Faults",
+    "KubeCluster",
+    "KubeServer",
+    "RequestLog",
+    "RequestRecord",
+    "TlsFiles",
+    "kubeconfig",
+    "make_certificates",
+]

@@ -25,6 +25,14 @@ _POD_DEFAULTS = {
 }
 
 
+_CONTAINER_DEFAULTS = {
+    "imagePullPolicy": "IfNotPresent",
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+
+
 def set_defaults(resource: Resource, obj: dict[str, Any]) -> None:
     """Fill in, in place, what counts as said by the writer: defaults of the type."""
     match resource.plural:
@@ -39,6 +47,13 @@ def set_defaults(resource: Resource, obj: dict[str, Any]) -> None:
         case "pods":
             for name, value in _POD_DEFAULTS.items():
                 obj["spec"].setdefault(name, value)
+            for container in obj["spec"].get("containers") or []:
+                tag = container.get("image", "").rpartition("/")[2].partition(":")[2]
+                latest = {"imagePullPolicy": "Always"} if tag in ("", "latest") else {}
+                for name, value in {**_CONTAINER_DEFAULTS, **latest}.items():
+                    container.setdefault(name, value)
+            if obj["status"].get("podIP"):
+                obj["status"].setdefault("podIPs", [{"ip": obj["status"]["podIP"]}])
         case "secrets":
             plain = obj.pop("stringData", None) or {}
             encoded = {key: base64.b64encode(text.encode()).decode() for key, text in plain.items()}

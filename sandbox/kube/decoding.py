@@ -56,12 +56,12 @@ def decode_patched(resource: Resource, patched: Mapping[str, Any], field_validat
 
 def _fault(resource: Resource, body: Mapping[str, Any]) -> str:
     """A member of a wrong type; of custom resources only the metadata is decoded, the rest is judged by its schema."""
-    return validation.decoding_fault(_METADATA_ONLY if resource.custom else resource.schema, body)
+    return validation.decoding_fault(_METADATA_ONLY if resource.custom else resource.schema, resource.kind, body)
 
 
 def _clean(resource: Resource, body: Mapping[str, Any], field_validation: str) -> Decoded | str:
     """The object without unknown members and with its defaults; a sentence if unknown members are not to be there."""
-    obj, unknown = validation.prune(resource.schema, body)
+    obj, unknown = validation.prune(resource.schema, without_nulls(body))
     texts = [f'unknown field "{path}"' for path in sorted(unknown)]
     if texts and field_validation == STRICT:
         return "strict decoding error: " + ", ".join(texts)
@@ -83,7 +83,7 @@ def normal_form(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_nulls(value: Any) -> Any:
-    """*value* without null members; decoding into a typed object cannot tell null from absent."""
+    """*value* without null members, which count as absent when an object is decoded (nulls in lists stay)."""
     if isinstance(value, Mapping):
         return {name: without_nulls(part) for name, part in value.items() if part is not None}
     if isinstance(value, list):

@@ -84,7 +84,7 @@ def _map_faults(metadata: Mapping[str, Any]) -> Iterator[Cause]:
     for key, value in labels.items():
         yield from (_invalid("labels", key, why) for why in _key_faults(key))
         if len(value) > 63:
-            yield _invalid("labels", value, "must be no more than 63 bytes")
+            yield _invalid("labels", value, "must be no more than 63 characters")
         if not re.fullmatch(_LABEL_VALUE, value):
             yield _invalid("labels", value, _LABEL_VALUE_TEXT)
     for key in annotations:
@@ -111,6 +111,6 @@ def _key_faults(key: str) -> Iterator[str]:
     if not name:
         yield "name part must be non-empty"
     elif len(name) > 63:
-        yield "name part must be no more than 63 bytes"
+        yield "name part must be no more than 63 characters"
     if not re.fullmatch(_QUALIFIED, name):
         yield _NAME_PART_TEXT

@@ -340,6 +340,8 @@ def _prepared(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]
         _carry(old, obj, "spec")
     elif resource.has_status:
         _carry(old, obj, "status")
+    if core_rules.is_namespace(resource):
+        _carry(old, obj, "spec")  # its finalizers have an endpoint of their own
     meta, before = obj["metadata"], old["metadata"]
     for name in _MADE_BY_SERVER:
         if not meta.get(name) and name in before:

@@ -30,8 +30,8 @@ class Resource:
         status_on_create: a POST may bring a status along (kubelet registers nodes that way).
         has_generation: ``metadata.generation`` counts changes of what is desired.
         returns_deleted: DELETE answers with the object instead of a Status.
-        selectable: field paths a fieldSelector may name, with the value of an absent one; the name (and the namespace)
-        always. subresources: further paths under an object, beside ``status``.
+        selectable: field paths a fieldSelector may name, with the value of an absent one; the name always does.
+        subresources: further paths under an object, beside ``status``.
     """
 
     group: str

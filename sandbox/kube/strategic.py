@@ -33,10 +33,10 @@ def strategic_merge(schema: Schema, document: Any, patch: Any) -> Any:
         elif not name.startswith("$"):
             _merge_member(schema, merged, name, value, patch.get(_ORDER + name))
     for name, order in patch.items():
-        if name.startswith(_ORDER):
-            target = name.removeprefix(_ORDER)
-            if target not in patch and isinstance(merged.get(target), list):
-                merged[target] = _ordered(schema.member(target), merged[target], order)
+        target = name.removeprefix(_ORDER)
+        if target != name and target not in patch and isinstance(merged.get(target), list):
+            items = merged[target]
+            merged[target] = _arranged(schema.member(target), items, order, items)
     return merged
 
 
@@ -45,38 +45,37 @@ def _merge_member(schema: Schema, merged: dict[str, Any], name: str, value: Any,
     if value is None:
         merged.pop(name, None)
     elif isinstance(value, list) and member.merge_key:
-        items = _merge_list(member, merged.get(name) or [], value)
-        merged[name] = _ordered(member, items, order) if order is not None else items
+        merged[name] = _merge_list(member, merged.get(name) or [], value, order)
     else:
         merged[name] = strategic_merge(member, merged.get(name), value)
 
 
-def _merge_list(schema: Schema, items: list[Any], patch: list[Any]) -> list[Any]:
-    """The items of both; items the document lacks come first, in the order of the patch."""
-    if schema.is_set:
-        return [*(item for item in patch if item not in items), *items]
+def _merge_list(schema: Schema, items: list[Any], patch: list[Any], order: list[Any] | None) -> list[Any]:
+    """The items of both, in the order asked for, or else in that of the patch."""
     if any(isinstance(item, Mapping) and item.get(_PATCH) == "replace" for item in patch):
         return [item for item in patch if item.get(_PATCH) != "replace"]
-    found = {item.get(schema.merge_key): item for item in items}
-    new: list[Any] = []
+    found = {_identity(schema, item): item for item in items}
     for item in patch:
-        key = item.get(schema.merge_key)
-        if item.get(_PATCH) == "delete":
+        key = _identity(schema, item)
+        if isinstance(item, Mapping) and item.get(_PATCH) == "delete":
             found.pop(key, None)
-        elif key in found:
-            found[key] = strategic_merge(schema.element, found[key], item)
         else:
-            new.append(strategic_merge(schema.element, {}, item))
-    return [*new, *found.values()]
+            found[key] = strategic_merge(schema.element, found.get(key), item)
+    return _arranged(schema, list(found.values()), patch if order is None else order, items)
 
 
-def _ordered(schema: Schema, items: list[Any], order: list[Any]) -> list[Any]:
-    """*items* in the order asked for; those the order does not name keep their place relative to their neighbours."""
+def _identity(schema: Schema, item: Any) -> Any:
+    return item if schema.is_set else item.get(schema.merge_key)
 
-    def identity(item: Any) -> Any:
-        return item if schema.is_set else item.get(schema.merge_key)
 
-    wanted = [identity(entry) for entry in order]
-    named = sorted((item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
-    queue = iter(named)
-    return [next(queue) if identity(item) in wanted else item for item in items]
+def _arranged(schema: Schema, items: list[Any], order: list[Any], before: list[Any]) -> list[Any]:
+    """*items*: those *order* names in that order, the others among them by their places in *before*; new items go first."""
+    wanted = [_identity(schema, entry) for entry in order]
+    places = {_identity(schema, item): place for place, item in enumerate(before)}
+    named = sorted((i for i in items if _identity(schema, i) in wanted), key=lambda i: wanted.index(_identity(schema, i)))
+    others = [item for item in items if _identity(schema, item) not in wanted]
+    arranged: list[Any] = []
+    while named and others:
+        first, other = _identity(schema, named[0]), _identity(schema, others[0])
+        arranged.append((others if first in places and places[first] > places[other] else named).pop(0))
+    return [*arranged, *named, *others]

@@ -41,7 +41,7 @@ def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[str]]:
 def shown_with_defaults(schema: Schema, value: Any) -> Any:
     """*value* with the members the server always shows, in every object that is there."""
     if isinstance(value, Mapping) and schema.type == "object":
-        full = {**{name: value for name, value in schema.always.items() if name not in value}, **value}
+        full = {**value, **{name: default for name, default in schema.always.items() if name not in value}}
         return {name: shown_with_defaults(schema.member(name), part) for name, part in full.items()}
     if isinstance(value, list) and schema.type == "array":
         return [shown_with_defaults(schema.element, item) for item in value]
@@ -72,21 +72,36 @@ def _has_type(schema: Schema, value: Any) -> bool:
     return schema.type in ("any", actual) or (schema.type == "number" and actual == "integer")
 
 
-def decoding_fault(schema: Schema, value: Any, path: str = "") -> str:
-    """The first member of a wrong type as the JSON decoder reports it; empty if all can be decoded (null always
-    can).
-    """
+def decoding_fault(schema: Schema, kind: str, obj: Mapping[str, Any]) -> str:
+    """The first member of a wrong type as the JSON decoder reports it; empty if all can be decoded (null always can)."""
+    for name, part in obj.items():
+        owner = {"metadata": "ObjectMeta", "spec": f"{kind}Spec.spec", "status": f"{kind}Status.status"}.get(name)
+        fault = _decoding_fault(schema.member(name), part, owner or f"{kind}.{name}")
+        if fault:
+            return fault
+    return ""
+
+
+def _decoding_fault(schema: Schema, value: Any, path: str) -> str:
     if value is None:
         return ""
     if not _has_type(schema, value):
-        return f"json: cannot unmarshal {json_type(value)} into Go struct field {path} of type {schema.type}"
+        sent, wanted = _GO_SENT.get(json_type(value), json_type(value)), _GO_WANTED.get(schema.type, schema.type)
+        return f"json: cannot unmarshal {sent} into Go struct field {path} of type {wanted}"
     parts: list[tuple[Schema, Any, str]] = []
     if isinstance(value, Mapping):
-        parts = [(schema.member(name), part, f"{path}.{name}" if path else name) for name, part in value.items()]
+        parts = [
+            (schema.member(name), part, path if schema.values and name not in schema.fields else f"{path}.{name}")
+            for name, part in value.items()
+        ]
     elif isinstance(value, list):
         parts = [(schema.element, item, path) for item in value]
-    faults = (decoding_fault(*part) for part in parts)
+    faults = (_decoding_fault(*part) for part in parts)
     return next((fault for fault in faults if fault), "")
+
+
+_GO_SENT = {"integer": "number", "boolean": "bool"}
+_GO_WANTED = {"integer": "int64", "boolean": "bool", "array": "[]interface {}", "object": "map[string]interface {}"}
 
 
 def undeclared(schema: Schema, value: Any, path: str = "") -> list[str]:

@@ -164,7 +164,7 @@ def test_a_whole_node() -> None:
 
 
 def test_a_node_that_just_registered() -> None:
-    """A Node object is there minutes before its labels, annotations, conditions and instance: each is None, not an error."""
+    """A Node object is there minutes before its labels, annotations, conditions and instance: each is None."""
     bare = {"metadata": {"name": "new", "creationTimestamp": "2026-03-01T12:00:00Z"}}
     assert parse_node(bare) == Node(
         name="new",
@@ -235,7 +235,7 @@ def test_node_forms(changes: dict[str, Any], attribute: str, expected: object) -
     ],
 )
 def test_an_object_without_identity_makes_the_list_unknown(raw: Any, named: str) -> None:
-    """What cannot be a node is not left out, which would look like a smaller cluster: it raises and names the object."""
+    """What cannot be a node is not left out, which would look like a smaller cluster: it raises, naming the object."""
     with pytest.raises(Unreachable, match="cannot understand " + named) as raised:
         parse_node(raw)
     assert raised.value.operation == "list nodes"

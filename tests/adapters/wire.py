@@ -1,4 +1,4 @@
-"""A server on loopback that says what a test tells it to say, and remembers what it was asked; and a clock to wait by."""
+"""A server on loopback that says what a test tells it to say, and remembers what it was asked; a clock to wait by."""
 
 from __future__ import annotations
 

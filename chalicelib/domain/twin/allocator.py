@@ -1,7 +1,7 @@
 """The cluster manager's allocation cache: which nodes could carry addresses, and which address it gave to which.
 
-Belongs here: one entry per node, the index of allocations, the index of host addresses. Does not belong here: the choice
-of a node (`assignment`), when an entry changes (`node_handlers`).
+Belongs here: one entry per node, the index of allocations, the index of host addresses. Does not belong here: the
+choice of a node (`assignment`), when an entry changes (`node_handlers`).
 
 The cache is not the truth and the real one drifts from it: an allocation is recorded as soon as a node is chosen, stays
 when CNCC fails, and is forgotten when its node loses the label or readiness.

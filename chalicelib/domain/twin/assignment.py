@@ -1,7 +1,7 @@
 """The assignment pass: which node gets which address of one EgressIP.
 
-Belongs here: the rules of OVN-Kubernetes' `assignEgressIPs`, with the choices that Go's map order makes. Does not belong
-here: which addresses are up for it (`egress_ip_handlers`).
+Belongs here: the rules of OVN-Kubernetes' `assignEgressIPs`, with the choices that Go's map order makes. Does not
+belong here: which addresses are up for it (`egress_ip_handlers`).
 
 Nodes are ordered once a pass, by how many addresses they have been allocated, fewest first. Each address goes to the
 first node that carries no other address of the same EgressIP, whose subnet contains it, and that has room. What is

@@ -1,15 +1,15 @@
 """The OVN-Kubernetes cluster manager's EgressIP part: what it watches, remembers and repeats.
 
-Belongs here: its state, its one step function, its start, its timers. Does not belong here: what it does about an object
-(`egress_ip_handlers`, `cpic_handlers`, `node_handlers`), how it picks a node (`assignment`).
+Belongs here: its state, its one step function, its start, its timers. Does not belong here: what it does about an
+object (`egress_ip_handlers`, `cpic_handlers`, `node_handlers`), how it picks a node (`assignment`).
 
     started(now)                                          → a cluster manager that has everything before it
     step(manager, SawChange(change) | Wake(), objects=…, now=…, behaviours=…, choose=…) → manager, writes
     next_due(manager)                                     → when it wants Wake: start, probe, repetition of failures
 
 It starts in three stages, each over everything there is: nodes; EgressIPs, which first get their marks; CPICs, where
-first the claims without a CPIC are dropped. A kind is not watched before its stage: what changed before is seen as it is
-then. Objects deleted while it was down leave their CPICs behind, for ever.
+first the claims without a CPIC are dropped. A kind is not watched before its stage: what changed before is seen as it
+is then. Objects deleted while it was down leave their CPICs behind, for ever.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class _Step:
             turn.cache = turn.cache.host_addresses_changed(None, node)
             node_handlers.take_up(turn, node)
         if turn.behaviours.prefill:
-            for egress_ip in turn.objects.egress_ips.values():
+            for _, egress_ip in turn.objects.egress_ips.in_order():
                 turn.cache = turn.cache.prefilled(egress_ip.name, egress_ip.status)
         unassigned = any(len(e.spec) != len(e.status) for e in turn.objects.egress_ips.values())
         order = any_order(turn.choose, "next node at start", nodes) if unassigned else iter(nodes)
@@ -280,7 +280,7 @@ class _Step:
         competing = not turn.behaviours.prefill or any(len(e.spec) != len(e.status) for e in egress_ips)
         order = any_order(turn.choose, "next EgressIP at start", egress_ips) if competing else iter(egress_ips)
         for egress_ip in order:
-            self._egress_ips.on_change(egress_ip.name, None, egress_ip)
+            self._egress_ips.on_change(egress_ip.name, None, turn.objects.egress_ips[egress_ip.name])
 
     def _start_cpics(self) -> None:
         turn = self.turn

@@ -5,8 +5,8 @@ Belongs here: the handling of CPIC events. Does not belong here: what CNCC does 
     True, and status.node is spec.node            → the address gets into the EgressIP's status
     deleted, or status.node empty or changed, True → it gets out of it; then objects with unassigned addresses, and (in
                                                      newer releases) the owner itself, are reconciled
-A removal that nobody ordered (no pending operation) takes the address out of the status and then fails: the owner is not
-reconciled, and the failure stays in the retry book.
+A removal that nobody ordered (no pending operation) takes the address out of the status and then fails: the owner is
+not reconciled, and the failure stays in the retry book.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the cluster manager does when a Node changes: who may carry addresses, and which objects are looked at again.
 
-Belongs here: eligibility of nodes and the triggers that come from them, the reachability probe included. Does not belong
-here: what happens to an object that is looked at (`egress_ip_handlers`).
+Belongs here: eligibility of nodes and the triggers that come from them, the reachability probe included. Does not
+belong here: what happens to an object that is looked at (`egress_ip_handlers`).
 
 A node may carry addresses when all of these hold: it is in the cache (egress-ipconfig, primary-ifaddr and node-subnets
 were there once), it carries the label, it is Ready, and it was found reachable. Taints do not count. Without
@@ -103,7 +103,8 @@ def probe(turn: Turn) -> list[str]:
         Nodes that were found reachable and are to be handled as added. Those that do not answer any more were dealt
         with here.
     """
-    found, lost = [], []
+    found: list[str] = []
+    lost: list[str] = []
     for name in sorted(turn.cache.doubtful):
         entry = turn.cache.nodes[name]
         (lost if entry.reachable else found).append(name)

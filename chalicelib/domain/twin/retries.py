@@ -27,7 +27,7 @@ MAX_ATTEMPTS = 15
 T = TypeVar("T")
 
 
-class HandlerFailed(Exception):  # noqa: N818 - control flow inside one step, as in the program modelled
+class HandlerFailed(Exception):
     """A handler gave up; its event goes into the retry book."""
 
 
@@ -108,7 +108,7 @@ class Book(Generic[T]):
         if self._succeeds(lambda new: self._handlers.updated(old, new), latest):
             self.entries = self.entries.drop(name)
         else:
-            self._write(name, replace(entry or Entry[T](), add=True, before=old, attempts=1))
+            self._write(name, replace(entry if entry is not None else Entry(), add=True, before=old, attempts=1))
 
     def _on_deleted(self, name: str, obj: T) -> None:
         entry = replace(self._entry(name), gone=obj, attempts=0, backoff=FIRST_BACKOFF_SECONDS)
@@ -146,7 +146,7 @@ class Book(Generic[T]):
             self._write(name, replace(entry, attempts=entry.attempts + 1))
 
     def _entry(self, name: str) -> Entry[T]:
-        return self.entries.get(name) or Entry[T]()
+        return self.entries.get(name) or Entry()
 
     def _write(self, name: str, entry: Entry[T]) -> None:
         self.entries = self.entries.put(name, replace(entry, since=self._now))

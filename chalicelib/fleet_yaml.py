@@ -1,0 +1,287 @@
+"""YAML text into plain values, each with its line, and everything that is doubtful about the text itself.
+
+Belongs here: what any YAML file of ours must keep to, whatever its fields mean. Does not belong here: fields
+(`fleet_model`) and how they fit together (`fleet_rules`).
+
+The text is read event by event rather than by PyYAML's constructors: those drop the lines, keep the last of two equal
+keys without a word, and turn a bare `on` into true. Here a bare word is accepted only where readers of YAML 1.1 (PyYAML,
+kubectl) and of YAML 1.2 (most editors) agree what it is, so that a file means the same to everyone who looks at it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import yaml
+
+from chalicelib.fleet_problems import FleetError, Path, Problem
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_VALUES = 250_000
+"""Counted with every alias expanded: a few lines of aliases of aliases can stand for billions of values."""
+
+Events: TypeAlias = Iterator[yaml.Event]
+
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML does not allow anywhere, half surrogate pairs included."""
+
+NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18}")
+DOUBTFUL = re.compile(
+    r"""(?P<word>yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)
+    |(?P<number>[-+]?(0b[01_]*|0o[0-7_]*|0x[0-9a-fA-F_]*)              # other bases
+        |[-+]?[0-9][0-9_]*(:[0-9_]+)*(\.[0-9_]*)?([eE][-+]?[0-9_]*)?   # 010, 1_000, 22:30 (base 60), 1e3
+        |[-+]?\.[0-9_]+([eE][-+]?[0-9_]*)?
+        |[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))
+    |(?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt\s].*)?)
+    |(?P<sign>=|<<)""",
+    re.VERBOSE,
+)
+ADVICE = {
+    "word": "some YAML readers take it for a truth value, others for text; put text in quotes, or write true or false",
+    "number": "YAML readers do not agree which number this is, or whether; put text in quotes, write numbers as decimals",
+    "date": "some YAML readers take it for a date, others for text; put it in quotes",
+    "sign": "it has a meaning of its own in YAML; put it in quotes",
+}
+
+
+@dataclass(slots=True)
+class Scalar:
+    """One word, number or text as it stands in the file; `bare` is without quotes."""
+
+    line: int
+    text: str
+    bare: bool
+
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Branch:
+    """A list, or a mapping whose children are key, value, key, value, and so on.
+
+    Attributes:
+        size: Values in it, aliases expanded.
+        entries: Values of a mapping by key, merges included; None until they have been looked at.
+    """
+
+    line: int
+    is_mapping: bool
+    children: list[Scalar | Branch] = field(default_factory=list)
+    size: int = 1
+    entries: dict[str, tuple[int, Scalar | Branch]] | None = None
+
+
+Node: TypeAlias = Scalar | Branch
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A bare word on whose meaning readers of YAML disagree."""
+
+    advice: str
+
+
+def resolve(word: str) -> str | int | float | bool | Doubtful | None:
+    """What a bare word means, or that this is in doubt."""
+    if word in NOTHING:
+        return None
+    if word in TRUTH:
+        return TRUTH[word]
+    if WHOLE.fullmatch(word):
+        return int(word)
+    if DECIMAL.fullmatch(word):
+        return float(word)
+    doubt = DOUBTFUL.fullmatch(word)
+    return Doubtful(ADVICE[doubt.lastgroup or "number"]) if doubt else word
+
+
+class Document:
+    """The values of a file, the problems of its text, and the way back from a value to its line.
+
+    Attributes:
+        values: Plain dicts, lists, texts, numbers and truth values. None stands where `problems` has an entry.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+        self.values: object = self._plain(root, ())
+
+    def line(self, path: Path, *, key: bool = False) -> int:
+        """The line of the value at *path*, or of its *key*; of what surrounds it where the path ends early."""
+        line, node = self._find(path)
+        return line if key or node is None else node.line
+
+    def text(self, path: Path) -> str | None:
+        """The bare word at *path* as it was written; None for anything else."""
+        _, node = self._find(path)
+        return node.text if isinstance(node, Scalar) and node.bare else None
+
+    def _find(self, path: Path) -> tuple[int, Node | None]:
+        line, node = self.root.line, self.root
+        for element in path:
+            if isinstance(node, Scalar):
+                return line, None
+            if isinstance(element, int):
+                node = node.children[element]
+                line = node.line
+            elif node.entries is not None and element in node.entries:
+                line, node = node.entries[element]
+            else:
+                return node.line, None
+        return line, node
+
+    def _report(self, line: int, path: Path, text: str) -> None:
+        self.problems.append(Problem(line, path, text))
+
+    def _plain(self, node: Node, path: Path) -> object:
+        if isinstance(node, Branch):
+            if node.is_mapping:
+                return {key: self._plain(value, (*path, key)) for key, (_, value) in self._entries(node, path).items()}
+            return [self._plain(item, (*path, index)) for index, item in enumerate(node.children)]
+        value = resolve(node.text) if node.bare else node.text
+        if value is None:
+            self._report(node.line, path, "no value: give one, or remove the line")
+        elif isinstance(value, Doubtful):
+            self._report(node.line, path, f"value {node.text}: {value.advice}")
+            return None
+        return value
+
+    def _entries(self, branch: Branch, path: Path) -> dict[str, tuple[int, Node]]:
+        """Values by key. Of two equal keys the first counts, and the second is a problem."""
+        if branch.entries is not None:
+            return branch.entries
+        entries: dict[str, tuple[int, Node]] = {}
+        merge: Node | None = None
+        for key, value in zip(branch.children[::2], branch.children[1::2], strict=True):
+            if isinstance(key, Scalar) and key.bare and key.text == "<<" and merge is None:
+                merge = value
+                continue
+            name = resolve(key.text) if isinstance(key, Scalar) and key.bare else key
+            name = key.text if isinstance(key, Scalar) and not key.bare else name
+            if not isinstance(name, str):
+                shown = key.text if isinstance(key, Scalar) else "a list or mapping"
+                self._report(key.line, path, f"key {shown}: allowed is text; put it in quotes if text is meant")
+            elif name in entries:
+                first = entries[name][0]
+                self._report(key.line, (*path, name), f"is given twice, first on line {first}: allowed is once")
+            else:
+                entries[name] = (key.line, value)
+        branch.entries = entries
+        if merge is not None:
+            self._merge(entries, merge, path)
+        return entries
+
+    def _merge(self, entries: dict[str, tuple[int, Node]], merge: Node, path: Path) -> None:
+        """`<<`: keys of other mappings, where the mapping itself and those named earlier do not have them."""
+        sources = [merge] if isinstance(merge, Scalar) or merge.is_mapping else merge.children
+        for source in sources:
+            if isinstance(source, Scalar) or not source.is_mapping:
+                self._report(source.line, (*path, "<<"), "allowed is an alias of a mapping, or a list of such aliases")
+                continue
+            for key, entry in self._entries(source, path).items():
+                entries.setdefault(key, entry)
+
+
+def read_yaml(text: str, origin: str) -> Document:
+    """Read one YAML document.
+
+    Raises:
+        FleetError: It is too large, no YAML, empty, or nested or aliased beyond reason. Smaller doubts are in
+            `Document.problems`, so that they can be told together with what is wrong with the fields.
+    """
+    too_large = Problem(1, (), f"the file is larger than {MAX_BYTES} bytes: allowed is at most 1 MiB")
+    if len(text) > MAX_BYTES:
+        raise FleetError(origin, [too_large])
+    if bad := UNPRINTABLE.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise FleetError(origin, [Problem(line, (), f"character U+{ord(bad[0]):04X} is not allowed in YAML")])
+    if len(text.encode()) > MAX_BYTES:
+        raise FleetError(origin, [too_large])
+    try:
+        return Document(_Composer(origin).compose(text))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise FleetError(origin, [Problem(line, (), _syntax(text, line, error))]) from None
+
+
+def _syntax(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's complaint, without the excerpt of the file that its own message carries: that may hold a secret."""
+    lines = text.splitlines()
+    if line <= len(lines) and re.match(r" *\t", lines[line - 1]):
+        return "a tab in the indentation: allowed are blanks"
+    return f"not valid YAML: {', '.join(part for part in (error.context, error.problem) if part)}"
+
+
+class _Composer:
+    """Events into nodes, with limits. PyYAML's own composer has none, and recurses in C."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.anchors: dict[str, Node | None] = {}
+        self.size = 0
+
+    def compose(self, text: str) -> Node:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        root: Node | None = None
+        events: Events = yaml.parse(text, Loader=loader)
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                raise self._refuse(event, "a second document (---): allowed is one")
+            if isinstance(event, yaml.NodeEvent):
+                root = self._node(event, events, 0)
+        if root is None or (isinstance(root, Scalar) and root.bare and root.text in NOTHING):
+            raise FleetError(self.origin, [Problem(1, (), "the file is empty: clusters is missing")])
+        return root
+
+    def _node(self, event: yaml.NodeEvent, events: Events, depth: int) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if depth > MAX_DEPTH:
+            raise self._refuse(event, f"nested too deeply: allowed are {MAX_DEPTH} levels")
+        if event.anchor is not None:
+            if event.anchor in self.anchors:
+                raise self._refuse(event, f"anchor &{event.anchor[:40]} is given twice: allowed is once")
+            self.anchors[event.anchor] = None
+        if event.tag not in (None, "!"):
+            raise self._refuse(event, f"tag {event.tag[:60]}: tags are not allowed")
+        node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._branch(event, events, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
+        # `implicit` says whether the word may be read as something else than text: not in quotes, not after a "!".
+        return Scalar(event.start_mark.line + 1, event.value, bare=bool(event.implicit[0]))
+
+    def _branch(self, event: yaml.NodeEvent, events: Events, depth: int) -> Branch:
+        branch = Branch(event.start_mark.line + 1, isinstance(event, yaml.MappingStartEvent))
+        for inner in events:
+            if not isinstance(inner, yaml.NodeEvent):
+                break
+            child = self._node(inner, events, depth + 1)
+            branch.children.append(child)
+            branch.size += child.size
+            if branch.size > MAX_VALUES:
+                raise self._refuse(inner, f"too many values: allowed are {MAX_VALUES}, aliases expanded")
+        return branch
+
+    def _alias(self, event: yaml.AliasEvent) -> Node:
+        name = event.anchor
+        if name not in self.anchors:
+            raise self._refuse(event, f"alias *{name[:40]}: no anchor of that name comes before it")
+        node = self.anchors[name]
+        if node is None:
+            raise self._refuse(event, f"alias *{name[:40]} stands inside its own anchor: allowed is one from before")
+        return node
+
+    def _refuse(self, event: yaml.Event, text: str) -> FleetError:
+        return FleetError(self.origin, [Problem(event.start_mark.line + 1, (), text)])

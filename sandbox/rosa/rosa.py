@@ -1,0 +1,223 @@
+"""One ROSA cluster of the sandbox: pools scale, machines come and go on EC2, nodes follow, events are said on the way.
+
+Everything that takes time happens on the sandbox's timeline, so the same cluster lives in real time or step by step.
+Who writes to the cluster API, writes under its own field manager, as in a real cluster.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from sandbox.aws import AwsSandbox
+from sandbox.kube import KubeCluster
+from sandbox.kube.kubeconfig import kubeconfig
+from sandbox.kube.server import KubeServer
+from sandbox.rosa import nodes
+from sandbox.rosa.life import NodeLife
+from sandbox.rosa.machines import Machine, Machines
+from sandbox.rosa.naming import EGRESS_LABEL, machine_name
+from sandbox.rosa.scenario import Flavour, PoolSpec, Scenario
+from sandbox.rosa.timing import IMMEDIATE, RosaTiming
+
+
+class Controller(Protocol):
+    """A controller that acts on the cluster while it runs: OVN-Kubernetes' cluster manager, the cloud network
+    controller.
+    """
+
+    def start(self) -> None:
+        """Begin to watch and act."""
+        ...
+
+    def stop(self) -> None:
+        """Stop, leaving everything as it is."""
+        ...
+
+
+@dataclass
+class _Pool:
+    spec: PoolSpec
+    labels: dict[str, str]
+    machines: list[Machine] = field(default_factory=list)
+
+
+class Rosa:
+    """A cluster as a context manager. `kube` is its API in process, `api_url` the same over HTTP, `aws` its account.
+
+    Changes (`scale_pool`, `lose_zone` …) return at once; what follows from them happens on the timeline. The cluster of
+    the scenario is there, ready, when the context is entered, whatever *timing* says.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        aws: AwsSandbox,
+        *,
+        timing: RosaTiming | None = None,
+        controllers: Callable[[Rosa], Sequence[Controller]] = lambda _rosa: (),
+        tokens: Mapping[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            scenario: What there is at the beginning.
+            aws: A running AWS; several clusters may share it.
+            timing: How long nodes take to join and leave, once the cluster stands.
+            controllers: Makes the controllers of this cluster, started last and stopped first.
+            tokens: Bearer token → user name; without it one token, `sandbox`, is a cluster administrator.
+            port: TCP port of the cluster API; 0 for a free one.
+        """
+        self.scenario = scenario
+        self.aws = aws
+        self.timing = timing or RosaTiming()
+        self.tokens = dict(tokens or {"sandbox": "system:admin"})
+        self.kube = KubeCluster(tokens=self.tokens, clock=aws.timeline.now)
+        self._make_controllers = controllers
+        self._controllers: Sequence[Controller] = ()
+        self._port = port
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._pools = {spec.name: _Pool(spec, dict(spec.labels)) for spec in scenario.all_pools}
+
+    def __enter__(self) -> Self:
+        """Make network and machines, let every node become ready, serve the API, start the controllers."""
+        self.machines = Machines(self.aws, self.scenario)
+        self._life = NodeLife(self.kube, self.machines, self.aws, self.scenario)
+        self._server = KubeServer(self.kube, self._port)
+        for pool in self._pools.values():
+            for zone, count in _spread(pool.spec.replicas, pool.spec.zones).items():
+                for _ in range(count):
+                    self._launch(pool, zone, IMMEDIATE)
+        self._controllers = self._make_controllers(self)
+        for controller in self._controllers:
+            controller.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Stop the controllers and the API. What is on EC2 stays there."""
+        for controller in reversed(self._controllers):
+            controller.stop()
+        self._server.close()
+
+    # --- reading ---
+
+    @property
+    def api_url(self) -> str:
+        """Where the cluster API answers."""
+        return self._server.url
+
+    def kubeconfig(self, token: str | None = None) -> str:
+        """A kubeconfig (YAML) for `kubectl` and `oc`, with *token* or the first one."""
+        return kubeconfig(self.api_url, token or next(iter(self.tokens)))
+
+    def pool_machines(self, pool: str) -> tuple[Machine, ...]:
+        """The machines of a pool, oldest first. Raises KeyError for an unknown pool."""
+        with self._lock:
+            return tuple(self._pools[pool].machines)
+
+    def node_name(self, machine: Machine) -> str:
+        """The name of the machine's node, whether it exists yet or not."""
+        return nodes.private_dns_name(machine.address, self.scenario.region)
+
+    # --- pools ---
+
+    def scale_pool(self, pool: str, replicas: int, *, timing: RosaTiming | None = None) -> None:
+        """Set the number of machines of a pool; new ones come, the newest leave, at the pace of *timing*.
+
+        Raises KeyError for an unknown pool, ValueError for a negative number and botocore's ClientError when EC2
+        refuses a launch.
+        """
+        if replicas < 0:
+            raise ValueError("a pool cannot have fewer than 0 replicas")
+        pace = timing or self.timing
+        with self._lock:
+            target = self._pools[pool]
+            wanted = _spread(replicas, target.spec.zones)
+            leaving: list[Machine] = []
+            joining: list[str] = []
+            for zone, count in wanted.items():
+                present = [machine for machine in target.machines if machine.zone == zone]
+                leaving.extend(present[count:])
+                joining.extend([zone] * (count - len(present)))
+            target.machines = [machine for machine in target.machines if machine not in leaving]
+        for machine in leaving:
+            self._life.leave(machine, pace)
+        for zone in joining:
+            self._launch(target, zone, pace)
+
+    def add_pool(self, spec: PoolSpec, *, timing: RosaTiming | None = None) -> None:
+        """A new machine pool with its machines. Raises ValueError when the name is taken or a zone unknown."""
+        if spec.name in self._pools:
+            raise ValueError(f"there is a pool {spec.name} already")
+        if unknown := sorted(set(spec.zones) - set(self.scenario.zones)):
+            raise ValueError(f"{spec.name}: unknown zone {', '.join(unknown)}")
+        self._pools[spec.name] = _Pool(spec, dict(spec.labels))
+        self.scale_pool(spec.name, spec.replicas, timing=timing)
+
+    def set_pool_labels(self, pool: str, labels: Mapping[str, str]) -> None:
+        """What an OCM PATCH of the pool's labels comes to: the whole map is replaced.
+
+        On classic existing nodes follow (keys that came from the pool before and are gone from it are taken away); on
+        HCP only nodes that join later get the labels, ever.
+        """
+        with self._lock:
+            target = self._pools[pool]
+            target.labels = dict(labels)
+            present = list(target.machines)
+        if self.scenario.flavour is Flavour.CLASSIC:
+            for machine in present:
+                self._life.relabel(machine, labels)
+
+    # --- accidents ---
+
+    def lose_zone(self, zone: str) -> None:
+        """The zone fails: its instances still count as running, its nodes fall silent. Raises KeyError if unknown."""
+        for machine in self._machines_in(zone):
+            self._life.set_ready(self.node_name(machine), "Unknown")
+
+    def restore_zone(self, zone: str) -> None:
+        """The zone is back and its nodes with it."""
+        for machine in self._machines_in(zone):
+            self._life.set_ready(self.node_name(machine), "True")
+
+    def node_ready(self, name: str, ready: bool) -> None:
+        """Make a node ready or not, with the taint that the node lifecycle controller puts on it for that."""
+        self._life.set_ready(name, "True" if ready else "False")
+
+    def take_label(self, name: str, key: str = EGRESS_LABEL) -> None:
+        """Somebody takes a label off a node by hand."""
+        self.kube.patch("nodes", name, {"metadata": {"labels": {key: None}}}, manager="kubectl-label")
+
+    def put_label(self, name: str, key: str = EGRESS_LABEL, value: str = "") -> None:
+        """Somebody labels a node by hand."""
+        self.kube.patch("nodes", name, {"metadata": {"labels": {key: value}}}, manager="kubectl-label")
+
+    # --- inside ---
+
+    def _launch(self, pool: _Pool, zone: str, timing: RosaTiming) -> None:
+        """One more machine for *pool*, whose node joins at the pace of *timing*."""
+        name = machine_name(self.scenario, pool.spec, zone, next(self._numbers))
+        machine = self.machines.launch(pool.spec, zone, name)
+        with self._lock:
+            pool.machines.append(machine)
+        self._life.join(machine, timing, lambda: pool.labels)
+
+    def _machines_in(self, zone: str) -> list[Machine]:
+        if zone not in self.scenario.zones:
+            raise KeyError(zone)
+        with self._lock:
+            return [machine for pool in self._pools.values() for machine in pool.machines if machine.zone == zone]
+
+
+def _spread(replicas: int, zones: Sequence[str]) -> dict[str, int]:
+    """How many of *replicas* are in each zone: evenly, the first zones getting what is left over."""
+    each, rest = divmod(replicas, len(zones))
+    return {zone: each + (index < rest) for index, zone in enumerate(zones)}
