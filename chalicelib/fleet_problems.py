@@ -22,7 +22,7 @@ SECRETS = frozenset({"token", "credentials", "ca"})
 """Fields whose value is never shown: people put the secret itself where its place is wanted."""
 
 PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-USER_INFO = re.compile(r"//[^/]*@")
+USER_INFO = re.compile(r"//.*@")
 
 
 @dataclass(frozen=True, slots=True)

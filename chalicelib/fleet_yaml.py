@@ -1,31 +1,24 @@
 """YAML text into plain values, each with its line, and everything that is doubtful about the text itself.
 
-Belongs here: what any YAML file of ours must keep to, whatever its fields mean. Does not belong here: fields
-(`fleet_model`) and how they fit together (`fleet_rules`).
+Belongs here: what any YAML file of ours must keep to, whatever its fields mean. Does not belong here: nesting, anchors
+and aliases (`fleet_nodes`), fields (`fleet_model`), how they fit together (`fleet_rules`).
 
 The text is read event by event rather than by PyYAML's constructors: those drop the lines, keep the last of two equal
-keys without a word, and turn a bare `on` into true. Here a bare word is accepted only where readers of YAML 1.1 (PyYAML,
-kubectl) and of YAML 1.2 (most editors) agree what it is, so that a file means the same to everyone who looks at it.
+keys without a word, and turn a bare `on` into true. Here a bare word is accepted only where readers of YAML 1.1
+(PyYAML, kubectl) and of YAML 1.2 (most editors) agree what it is: a file means the same to everyone who looks at it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import yaml
 
+from chalicelib.fleet_nodes import Branch, Composer, Node, Scalar
 from chalicelib.fleet_problems import FleetError, Path, Problem
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
-MAX_VALUES = 250_000
-"""Counted with every alias expanded: a few lines of aliases of aliases can stand for billions of values."""
-
-Events: TypeAlias = Iterator[yaml.Event]
-
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML does not allow anywhere, half surrogate pairs included."""
 
@@ -45,40 +38,10 @@ DOUBTFUL = re.compile(
 )
 ADVICE = {
     "word": "some YAML readers take it for a truth value, others for text; put text in quotes, or write true or false",
-    "number": "YAML readers do not agree which number this is, or whether; put text in quotes, write numbers as decimals",
+    "number": "YAML readers disagree which number this is, if any; put text in quotes, write numbers as plain decimals",
     "date": "some YAML readers take it for a date, others for text; put it in quotes",
     "sign": "it has a meaning of its own in YAML; put it in quotes",
 }
-
-
-@dataclass(slots=True)
-class Scalar:
-    """One word, number or text as it stands in the file; `bare` is without quotes."""
-
-    line: int
-    text: str
-    bare: bool
-
-    size: int = 1
-
-
-@dataclass(slots=True)
-class Branch:
-    """A list, or a mapping whose children are key, value, key, value, and so on.
-
-    Attributes:
-        size: Values in it, aliases expanded.
-        entries: Values of a mapping by key, merges included; None until they have been looked at.
-    """
-
-    line: int
-    is_mapping: bool
-    children: list[Scalar | Branch] = field(default_factory=list)
-    size: int = 1
-    entries: dict[str, tuple[int, Scalar | Branch]] | None = None
-
-
-Node: TypeAlias = Scalar | Branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,82 +169,21 @@ def read_yaml(text: str, origin: str) -> Document:
     if len(text.encode()) > MAX_BYTES:
         raise FleetError(origin, [too_large])
     try:
-        return Document(_Composer(origin).compose(text))
+        root = Composer(origin).compose(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise FleetError(origin, [Problem(line, (), _syntax(text, line, error))]) from None
+        # Without the cause: PyYAML's own message carries an excerpt of the file, which may hold a secret.
+        raise FleetError(origin, [_syntax_problem(text, error)]) from None
+    except yaml.YAMLError:
+        raise FleetError(origin, [Problem(1, (), "not valid YAML: its characters can't be read")]) from None
+    if isinstance(root, Scalar) and root.bare and root.text in NOTHING:
+        raise FleetError(origin, [Problem(1, (), "the file is empty: clusters is missing")])
+    return Document(root)
 
 
-def _syntax(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's complaint, without the excerpt of the file that its own message carries: that may hold a secret."""
+def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
     lines = text.splitlines()
     if line <= len(lines) and re.match(r" *\t", lines[line - 1]):
-        return "a tab in the indentation: allowed are blanks"
-    return f"not valid YAML: {', '.join(part for part in (error.context, error.problem) if part)}"
-
-
-class _Composer:
-    """Events into nodes, with limits. PyYAML's own composer has none, and recurses in C."""
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.anchors: dict[str, Node | None] = {}
-        self.size = 0
-
-    def compose(self, text: str) -> Node:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        root: Node | None = None
-        events: Events = yaml.parse(text, Loader=loader)
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                raise self._refuse(event, "a second document (---): allowed is one")
-            if isinstance(event, yaml.NodeEvent):
-                root = self._node(event, events, 0)
-        if root is None or (isinstance(root, Scalar) and root.bare and root.text in NOTHING):
-            raise FleetError(self.origin, [Problem(1, (), "the file is empty: clusters is missing")])
-        return root
-
-    def _node(self, event: yaml.NodeEvent, events: Events, depth: int) -> Node:
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        if depth > MAX_DEPTH:
-            raise self._refuse(event, f"nested too deeply: allowed are {MAX_DEPTH} levels")
-        if event.anchor is not None:
-            if event.anchor in self.anchors:
-                raise self._refuse(event, f"anchor &{event.anchor[:40]} is given twice: allowed is once")
-            self.anchors[event.anchor] = None
-        if event.tag not in (None, "!"):
-            raise self._refuse(event, f"tag {event.tag[:60]}: tags are not allowed")
-        node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._branch(event, events, depth)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = node
-        return node
-
-    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        # `implicit` says whether the word may be read as something else than text: not in quotes, not after a "!".
-        return Scalar(event.start_mark.line + 1, event.value, bare=bool(event.implicit[0]))
-
-    def _branch(self, event: yaml.NodeEvent, events: Events, depth: int) -> Branch:
-        branch = Branch(event.start_mark.line + 1, isinstance(event, yaml.MappingStartEvent))
-        for inner in events:
-            if not isinstance(inner, yaml.NodeEvent):
-                break
-            child = self._node(inner, events, depth + 1)
-            branch.children.append(child)
-            branch.size += child.size
-            if branch.size > MAX_VALUES:
-                raise self._refuse(inner, f"too many values: allowed are {MAX_VALUES}, aliases expanded")
-        return branch
-
-    def _alias(self, event: yaml.AliasEvent) -> Node:
-        name = event.anchor
-        if name not in self.anchors:
-            raise self._refuse(event, f"alias *{name[:40]}: no anchor of that name comes before it")
-        node = self.anchors[name]
-        if node is None:
-            raise self._refuse(event, f"alias *{name[:40]} stands inside its own anchor: allowed is one from before")
-        return node
-
-    def _refuse(self, event: yaml.Event, text: str) -> FleetError:
-        return FleetError(self.origin, [Problem(event.start_mark.line + 1, (), text)])
+        return Problem(line, (), "a tab in the indentation: allowed are blanks")
+    return Problem(line, (), f"not valid YAML: {', '.join(part for part in (error.context, error.problem) if part)}")

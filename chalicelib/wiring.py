@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +20,7 @@ from chalicelib.domain.spec import ClusterSpec, Fleet
 from chalicelib.problems import BadInput, NoSuchThing
 from chalicelib.settings import Settings, read_settings
 
-FLEET_KEPT_SECONDS = 60.0
+FLEET_KEPT = timedelta(minutes=1)
 DIGEST = re.compile(r"[0-9a-f]{12}")
 
 
@@ -113,15 +112,16 @@ class Runtime:
         self.settings = settings
         self.adapters = Adapters(settings, environment)
         self.clock = clock
-        self._fleet: tuple[float, Fleet] | None = None
+        self._fleet: tuple[datetime, Fleet] | None = None
 
     @property
     def fleet(self) -> Fleet:
         """The fleet file's content, at most a minute old."""
-        if self._fleet is None or time.monotonic() - self._fleet[0] > FLEET_KEPT_SECONDS:
+        now = self.clock()
+        if self._fleet is None or now - self._fleet[0] > FLEET_KEPT:
             from chalicelib.fleet import load_fleet
 
-            self._fleet = (time.monotonic(), load_fleet(self.settings.fleet, self.adapters.fetch_object))
+            self._fleet = (now, load_fleet(self.settings.fleet, self.adapters.fetch_object))
         return self._fleet[1]
 
     def cluster(self, name: str) -> ClusterSpec:
@@ -286,6 +286,13 @@ class Runtime:
 
 
 _runtime: Runtime | None = None
+_make: Callable[[Settings], Runtime] = Runtime
+
+
+def provide(make: Callable[[Settings], Runtime]) -> None:
+    """Have runtimes made by *make* from now on: for a process whose clock is not the wall clock's (the sandbox)."""
+    global _make, _runtime  # noqa: PLW0603 - see `runtime`
+    _make, _runtime = make, None
 
 
 def runtime() -> Runtime:
@@ -297,8 +304,5 @@ def runtime() -> Runtime:
     global _runtime  # noqa: PLW0603 - the container's one cache: warm invocations reuse clients and tokens
     settings = read_settings(os.environ)
     if _runtime is None or _runtime.settings != settings:
-        _runtime = Runtime(settings)
+        _runtime = _make(settings)
     return _runtime
-
-
-__all__ = ["Adapters", "Runtime", "runtime", "utc_now"]

@@ -99,7 +99,7 @@ class _Replay:
         after = []
         for way in self._ways:
             played = play(way.world, way.failing, step, self._zones)
-            what = state_difference(played.world, played.failing, step.states[0])
+            what = state_difference(played.world, played.shown_failed, step.states[0])
             if what is None and self._changes:
                 got = change_sequences(played.changes, played.failing_before)
                 several = _with_several_addresses(way.world, played.world)

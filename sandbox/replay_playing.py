@@ -12,9 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from chalicelib.domain.twin.exploring import advance_every_way, after_every_choice, settle_every_way
+from chalicelib.domain.twin.cncc_work import Work
+from chalicelib.domain.twin.exploring import Outcomes, advance_every_way, settle_every_way
+from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.values import Assigned, Change, Cpic, CpicChange
-from chalicelib.domain.twin.world import Deliver, WakeManager, World, advance, at, moves, next_timer, perform, settle
+from chalicelib.domain.twin.world import (
+    Deliver,
+    Move,
+    WakeManager,
+    World,
+    advance,
+    at,
+    moves,
+    next_timer,
+    perform,
+    settle,
+)
 from sandbox.replay_actions import Zones, do
 from sandbox.replay_recording import Json, Step
 from sandbox.replay_state import state_of
@@ -57,9 +70,15 @@ class Played:
                 _follow(failing, change)
         return replace(self, world=world, failing=failing, changes=(*self.changes, *changes))
 
+    @property
+    def shown_failed(self) -> Mapping[str, Cpic]:
+        """The CPICs that CNCC is at this moment trying again, in their failed form."""
+        active = self.world.cncc.cpics.active if self.world.cncc else Table[str, Work]()
+        return {address: cpic for address, cpic in self.failing.items() if address in active}
+
     def state(self) -> Json:
         """The state as a recording shows it."""
-        return state_of(self.world, self.failing)
+        return state_of(self.world, self.shown_failed)
 
 
 def _follow(failing: dict[str, Cpic], change: CpicChange) -> None:
@@ -107,7 +126,7 @@ def _check_status(action: Json, status: int | None) -> None:
         raise WrongStatus(f"{action['do']} {action.get('name', '')}: expected HTTP {action['result']}, got {status}")
 
 
-def _manager_moves(world: World) -> Iterator[Deliver | WakeManager]:
+def _manager_moves(world: World) -> Iterator[Move]:
     return (move for move in moves(world) if isinstance(move, Deliver | WakeManager))
 
 
@@ -135,56 +154,39 @@ def _quieten(played: Played, seconds: float) -> Played:
 
 def _undecided(played: Played) -> bool:
     cpics = played.world.objects.cpics
-    return any(c.assigned is Assigned.UNKNOWN and a not in played.failing for a, c in cpics.items())
+    failed = played.shown_failed
+    return any(c.assigned is Assigned.UNKNOWN and a not in failed for a, c in cpics.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """Every world that a step can lead to; *complete* unless the search was stopped."""
-
-    worlds: tuple[World, ...]
-    complete: bool
-
-
-def play_every_way(worlds: Iterable[World], step: Step, zones: Zones) -> Ways:
-    """Play one step on each of *worlds*, in every order and with every choice. Raises as `play`."""
-    current, complete = tuple(worlds), True
+def play_every_way(worlds: Iterable[World], step: Step, zones: Zones) -> Outcomes:
+    """Play one step on each of *worlds*, in other orders too and with every choice. Raises as `play`."""
+    current = Outcomes(tuple(worlds), complete=True)
     for action in step.actions:
         if action["do"] == "wait":
-            later = [advance_every_way([world], world.now + action["seconds"]) for world in current]
-            current = tuple(dict.fromkeys(world for outcome in later for world in outcome.worlds))
-            complete = complete and all(outcome.complete for outcome in later)
+            current = _wait_every_way(current, action["seconds"])
             continue
-        reactions: dict[World, None] = {}
-        for world in current:
-            acted, status, _ = do(world, action, zones)
+        acted = []
+        for world in current.worlds:
+            after, status, _ = do(world, action, zones)
             _check_status(action, status)
-            reactions.update(dict.fromkeys(_manager_reacts_every_way(acted)))
-        current = tuple(reactions)
-        if action["do"] in _SLOW_ACTIONS:
-            settled = settle_every_way(current)
-            current, complete = settled.worlds, complete and settled.complete
-    return _quieten_every_way(current, quiet_seconds(step), complete=complete)
+            acted.append(after)
+        react = moves if action["do"] in _SLOW_ACTIONS else _manager_moves
+        reacted = settle_every_way(acted, options=react)
+        current = Outcomes(reacted.worlds, current.complete and reacted.complete)
+    settled = settle_every_way(current.worlds)
+    quiet = _quieten_every_way(settled.worlds, quiet_seconds(step))
+    return Outcomes(quiet.worlds, current.complete and settled.complete and quiet.complete)
 
 
-def _manager_reacts_every_way(world: World) -> Iterator[World]:
-    waiting, seen = [world], {world}
-    while waiting:
-        world = waiting.pop()
-        options = list(_manager_moves(world))
-        if not options:
-            yield world
-        for move in options:
-            for after in after_every_choice(world, move):
-                if after not in seen:
-                    seen.add(after)
-                    waiting.append(after)
+def _wait_every_way(outcomes: Outcomes, seconds: float) -> Outcomes:
+    later = [advance_every_way([world], world.now + seconds) for world in outcomes.worlds]
+    worlds = dict.fromkeys(world for outcome in later for world in outcome.worlds)
+    return Outcomes(tuple(worlds), outcomes.complete and all(outcome.complete for outcome in later))
 
 
-def _quieten_every_way(worlds: Iterable[World], seconds: float, *, complete: bool) -> Ways:
-    settled = settle_every_way(worlds)
-    complete = complete and settled.complete
-    waiting = [(world, world.now) for world in settled.worlds]
+def _quieten_every_way(worlds: Iterable[World], seconds: float) -> Outcomes:
+    complete = True
+    waiting = [(world, world.now) for world in worlds]
     quiet: dict[World, None] = {}
     while waiting:
         world, changed_at = waiting.pop()
@@ -198,4 +200,4 @@ def _quieten_every_way(worlds: Iterable[World], seconds: float, *, complete: boo
         complete = complete and woken.complete
         before = played.state()
         waiting += [(after, changed_at if state_of(after, {}) == before else after.now) for after in woken.worlds]
-    return Ways(tuple(quiet), complete)
+    return Outcomes(tuple(quiet), complete)

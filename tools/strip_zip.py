@@ -54,7 +54,7 @@ def precompile(task_root: Path) -> None:
     """Write bytecode beside every module of *task_root*.
 
     The kind is "unchecked hash": a time-stamped one would be taken for stale, because the zip's dates are not the
-    files', and be compiled again at every start. The sources stay (a quarter of the zip) so that a traceback shows
+    files', and be compiled again at every start. The sources stay (a fifth of the zip) so that a traceback shows
     lines. One fresh process with a fixed hash seed makes the same bytes each time.
     """
     command = [sys.executable, "-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash"]

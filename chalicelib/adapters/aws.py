@@ -127,7 +127,7 @@ class Aws:
         self._calls.add(SYSTEMS[service_id.replace("-", "")], operation)
 
     def _new_session(self) -> Any:
-        base = _base_session()
+        base = base_session()
         if not self._role_arn:
             return base
         from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
@@ -148,7 +148,7 @@ class Aws:
 
     def _assume_role(self) -> dict[str, str]:
         with _building:
-            sts = self._build(_base_session(), "sts")
+            sts = self._build(base_session(), "sts")
         given = sts.assume_role(RoleArn=self._role_arn, RoleSessionName="egress-keeper")["Credentials"]
         return {
             "access_key": given["AccessKeyId"],
@@ -159,7 +159,7 @@ class Aws:
 
 
 @cache
-def _base_session() -> Any:
+def base_session() -> Any:
     """The process's own credentials and the service descriptions, read once."""
     from botocore.session import Session
 

@@ -150,13 +150,13 @@ class DynamoMemory:
         return self._aws.call("dynamodb", operation, TableName=self._table, **parameters)
 
 
-def document_text(document: Mapping[str, Any]) -> str:
-    """Render as JSON text of at most 380 kB.
+def document_text(document: Mapping[str, Any], byte_limit: int = DOCUMENT_BYTES) -> str:
+    """Render as JSON text of at most *byte_limit* bytes of UTF-8.
 
     A larger document loses its largest top-level values until it fits: a note replaces each, and `cut` lists them.
     """
     text = _json(document)
-    if len(text.encode()) <= DOCUMENT_BYTES:
+    if len(text.encode()) <= byte_limit:
         return text
     sizes = {key: len(_json(value).encode()) for key, value in document.items()}
     kept = dict(document)
@@ -165,7 +165,7 @@ def document_text(document: Mapping[str, Any]) -> str:
         cut.append(key)
         kept[key] = f"cut: {sizes[key]} bytes are too many to keep here"
         text = _json({**kept, "cut": cut})
-        if len(text.encode()) <= DOCUMENT_BYTES:
+        if len(text.encode()) <= byte_limit:
             return text
     return _json({"cut": ["everything"]})
 

@@ -8,7 +8,7 @@ so that an EgressIP never asks for an address whose reservation could not be mad
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TypeAlias
 
@@ -21,11 +21,26 @@ TAG_OWNER = "egress-keeper/owner"
 TAG_CLUSTER = "egress-keeper/cluster"
 TAG_POLICY_PREFIX = "egress-keeper/policy/"
 """Tag key prefix on a reservation; the policy's name follows, the value lists its addresses there, blank-separated."""
+TAG_HELD_PREFIX = "egress-keeper/held/"
+"""The same for addresses that are kept for a policy and not asked for in the cluster yet: none of them ever served."""
+
+LONGEST_TAG_VALUE = 256
+MOST_TAGS = 50
+"""EC2's limits of a tag's value, in characters, and of tags on one resource."""
+
+LARGEST_RANGE = 28
+"""Prefix length of the largest range we reserve. Its 16 addresses fit one tag value and its policies fit the tags."""
 
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_POLICY = "egress-keeper/policy"
 LABEL_KICK = "egress-keeper/kick"
 """A label of ours on the EgressIP whose change makes OVN-Kubernetes look at the object again; moves nothing healthy."""
+
+
+def _tag_in_words(key: str) -> str:
+    if key.startswith(TAG_HELD_PREFIX):
+        return f"{key.removeprefix(TAG_HELD_PREFIX)} (held)"
+    return key.removeprefix(TAG_POLICY_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,7 @@ class ReserveCidr:
 
 @dataclass(frozen=True, slots=True)
 class TagReservation:
-    """Write tags on a reservation of ours: which policy holds which of its addresses. `remove` lists keys to drop."""
+    """Write tags on a reservation of ours: which policy holds which of its addresses."""
 
     reservation_id: str
     subnet_id: str
@@ -70,8 +85,8 @@ class TagReservation:
     def summary(self) -> str:
         """One line for people."""
         return f"record on reservation {self.cidr}: " + ", ".join(
-            [f"{key.removeprefix(TAG_POLICY_PREFIX)} = {value}" for key, value in self.write.items()]
-            + [f"no longer {key.removeprefix(TAG_POLICY_PREFIX)}" for key in self.remove]
+            [f"{_tag_in_words(key)} = {value}" for key, value in self.write.items()]
+            + [f"no longer {_tag_in_words(key)}" for key in self.remove]
         )
 
 
@@ -112,8 +127,7 @@ class ApplyEgressIp:
     Attributes:
         before: What the object says now; None where there is no object.
         labels: The labels we own, complete.
-        force: Take our fields back from another manager. Only for fields we held before, only in enforce mode.
-        assigns: Whether the change adds addresses that must be placed (against a mere label or selector change).
+        force: Take our fields back from another manager. Only on objects that carry our label.
     """
 
     name: str
@@ -151,14 +165,19 @@ class ApplyEgressIp:
 
 @dataclass(frozen=True, slots=True)
 class DeleteEgressIp:
-    """Delete one EgressIP of ours that the fleet file no longer names. `uid` guards against a namesake."""
+    """Delete one EgressIP of ours that the fleet file no longer names.
+
+    Attributes:
+        uid: Guards against a namesake that somebody has created meanwhile.
+        serving: Those of its addresses that serve now.
+    """
 
     name: str
     uid: str
     before: EgressIpSpec
     policies: tuple[str, ...]
     reason: str
-    serving: tuple[str, ...] = field(default=())
+    serving: tuple[str, ...] = ()
 
     @property
     def removes(self) -> tuple[str, ...]:

@@ -81,15 +81,16 @@ def cover_exactly(addresses: Iterable[IPv4Address], largest: int = 0) -> tuple[I
     index = 0
     while index < len(numbers):
         start, size = numbers[index], 1
-        while (
-            size < most
-            and start % (2 * size) == 0
-            and numbers[index + size : index + 2 * size][-1:] == [start + 2 * size - 1]
-        ):
+        while size < most and start % (2 * size) == 0 and _all_there(numbers, index, 2 * size):
             size *= 2
         ranges.append(IPv4Network((start, 33 - size.bit_length())))
         index += size
     return tuple(ranges)
+
+
+def _all_there(numbers: list[int], index: int, count: int) -> bool:
+    """Whether *count* numbers without a gap start at *index*."""
+    return index + count <= len(numbers) and numbers[index + count - 1] == numbers[index] + count - 1
 
 
 class AddressCount:

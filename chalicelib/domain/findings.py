@@ -7,6 +7,7 @@ cause, so that fifty subjects of one cause become one message. How findings live
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,6 +61,7 @@ SETTLES: frozenset[Kind] = frozenset(
         Kind.CAPACITY_SHORTFALL,
         Kind.CAPACITY_NO_SPARE,
         Kind.SECTION_UNKNOWN,
+        Kind.ADDRESS_TAKEN,
         Kind.ADDRESS_UNASSIGNED,
         Kind.ASSIGNMENT_FAILED,
         Kind.STATUS_LOST,
@@ -70,6 +72,16 @@ SETTLES: frozenset[Kind] = frozenset(
     }
 )
 """Kinds that every healthy failover or scale-out passes through: told only when two visits apart agree."""
+
+FAIL_OPEN = "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."
+"""OVN-Kubernetes programs nothing for an EgressIP without an assigned address: its pods go out as if it were not there."""
+
+
+def some_of(names: Iterable[str], most: int = 8) -> str:
+    """The first names, comma-separated, and how many more: a message must stay readable, and small enough to send."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)

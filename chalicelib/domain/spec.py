@@ -85,7 +85,8 @@ class ClusterSpec:
     Attributes:
         infra_id: Value in the EC2 tag `kubernetes.io/cluster/<infra_id>`; on HCP the OCM cluster id.
         max_change_share: Share (0–1) of the cluster's serving addresses that one visit may take away unattended.
-        block_prefix: Prefix length of the ranges reserved for chosen addresses.
+        block_prefix: Prefix length of the ranges reserved for chosen addresses, 28 to 32; a larger range than /28 is
+            never made (`actions.LARGEST_RANGE`).
     """
 
     name: str

@@ -1,16 +1,25 @@
 """The snapshot, indexed for the questions that planning asks: whose is this address, which subnet is it in.
 
-Derived values only, computed once a plan so that planning stays near-linear in nodes and addresses.
+Derived values only, computed once a plan so that planning stays near-linear in nodes and addresses. No answer depends
+on the order in which the adapters listed things.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
-from chalicelib.domain.actions import LABEL_MANAGED_BY, OWNER, TAG_CLUSTER, TAG_POLICY_PREFIX
-from chalicelib.domain.addresses import RangeIndex
+from chalicelib.domain.actions import (
+    LABEL_MANAGED_BY,
+    LARGEST_RANGE,
+    OWNER,
+    TAG_CLUSTER,
+    TAG_HELD_PREFIX,
+    TAG_POLICY_PREFIX,
+)
+from chalicelib.domain.addresses import AddressCount, RangeIndex
 from chalicelib.domain.capacity import CapacityReport, NodeCapacity
 from chalicelib.domain.snapshot import (
     Cpic,
@@ -29,8 +38,9 @@ from chalicelib.domain.spec import ClusterSpec
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The sections of a snapshot that choosing and reserving need, all of them known."""
+    """The sections of a snapshot that planning needs, all of them known."""
 
+    taken_at: datetime
     nodes: tuple[Node, ...]
     egress_ips: tuple[EgressIp, ...]
     cpics: tuple[Cpic, ...]
@@ -43,19 +53,20 @@ class Observed:
 def all_known(snapshot: Snapshot) -> Observed | None:
     """The sections, or None where one of them could not be read.
 
-    One unreadable section stops every change of addresses: which address is free, covered or carried is a question
-    to all of them at once. Capacity limits (DescribeInstanceTypes) are only a cross-check and may be missing.
+    One unreadable section stops every change: which address is free, covered or carried is a question to all of them
+    at once. The limits of the instance types count too: without them the annotation could not be checked, and it is
+    often stale.
     """
     nodes, egress_ips, cpics = snapshot.nodes, snapshot.egress_ips, snapshot.cpics
     instances, subnets = snapshot.instances, snapshot.subnets
     interfaces, reservations = snapshot.interfaces, snapshot.reservations
     if isinstance(nodes, Unknown) or isinstance(egress_ips, Unknown) or isinstance(cpics, Unknown):
         return None
-    if isinstance(instances, Unknown) or isinstance(subnets, Unknown):
+    if isinstance(instances, Unknown) or isinstance(subnets, Unknown) or isinstance(snapshot.limits, Unknown):
         return None
     if isinstance(interfaces, Unknown) or isinstance(reservations, Unknown):
         return None
-    return Observed(nodes, egress_ips, cpics, instances, subnets, interfaces, reservations)
+    return Observed(snapshot.taken_at, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations)
 
 
 class Terrain:
@@ -68,25 +79,33 @@ class Terrain:
         self.subnet_by_id: Mapping[str, Subnet] = {subnet.id: subnet for subnet in observed.subnets}
         self._subnets = RangeIndex((subnet.cidr, subnet) for subnet in observed.subnets)
         self.interface_by_address: Mapping[IPv4Address, Interface] = {
-            address: interface for interface in observed.interfaces for address in interface.addresses
+            address: interface
+            for interface in sorted(observed.interfaces, key=lambda interface: interface.id)
+            for address in interface.addresses
         }
         self.host_by_address: Mapping[IPv4Address, str] = {
-            address: node.name for node in observed.nodes for address in node.host_addresses or ()
+            address: node.name
+            for node in sorted(observed.nodes, key=lambda node: node.name)
+            for address in node.host_addresses or ()
         }
         self.cpic_by_address: Mapping[str, Cpic] = {cpic.address: cpic for cpic in observed.cpics}
         self.egress_ip_by_name: Mapping[str, EgressIp] = {eip.name: eip for eip in observed.egress_ips}
-        self.instance_ids = frozenset(instance.id for instance in observed.instances)
+        self.node_by_instance: Mapping[str, Node] = {node.instance_id: node for node in observed.nodes if node.instance_id}
         self.objects_by_address: Mapping[str, tuple[str, ...]] = _objects_by_address(observed.egress_ips)
         self.reservations_by_subnet: Mapping[str, tuple[Reservation, ...]] = _by_subnet(observed.reservations)
         self._reservations = {
             subnet_id: RangeIndex((reservation.cidr, reservation) for reservation in listed)
             for subnet_id, listed in self.reservations_by_subnet.items()
         }
-        self._recorded = _recorded(filter(self.is_ours, observed.reservations))
+        ours = [reservation for reservation in observed.reservations if self.is_ours(reservation)]
+        self._recorded = _recorded(ours, (TAG_POLICY_PREFIX, TAG_HELD_PREFIX))
+        self._asked_before = _recorded(ours, (TAG_POLICY_PREFIX,))
         self._eligible = _eligible_by_cidr(capacity)
+        self._in_use = AddressCount(_in_use(self))
         ids = self._labelled_subnets() | self._pool_subnets()
         self.carrying_subnets: Mapping[str, Subnet] = {key: self.subnet_by_id[key] for key in sorted(ids)}
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
+        self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 
     def subnet_of(self, address: IPv4Address) -> Subnet | None:
         """The subnet that contains the address; subnets of a VPC never overlap."""
@@ -97,6 +116,11 @@ class Terrain:
         index = self._reservations.get(subnet_id)
         return index.find(address) if index is not None else None
 
+    def is_reserved(self, block: IPv4Network, subnet_id: str) -> bool:
+        """Whether a reservation, whoever's, overlaps the range."""
+        index = self._reservations.get(subnet_id)
+        return index is not None and index.overlaps(block)
+
     def is_ours(self, reservation: Reservation) -> bool:
         """Made by us for this cluster, by its tags."""
         return reservation.tags.get(TAG_CLUSTER) == self.desired.name
@@ -104,6 +128,14 @@ class Terrain:
     def recorded_in_tags(self, policy: str) -> tuple[IPv4Address, ...]:
         """Addresses that our reservations remember for a policy, in address order."""
         return self._recorded.get(policy, ())
+
+    def asked_before(self, policy: str) -> bool:
+        """Whether the policy has asked the cluster for an address before: its tags say more than that some are held."""
+        return bool(self._asked_before.get(policy))
+
+    def in_use(self, network: IPv4Network) -> bool:
+        """Whether an EgressIP, a CPIC or a network interface has an address in the range."""
+        return self._in_use.within(network) > 0
 
     def eligible_in(self, cidr: IPv4Network) -> tuple[NodeCapacity, ...]:
         """Nodes that OVN-Kubernetes would place addresses of that subnet on."""
@@ -131,14 +163,18 @@ def is_our_object(egress_ip: EgressIp) -> bool:
     return egress_ip.labels.get(LABEL_MANAGED_BY) == OWNER
 
 
-def tagged_addresses(reservation: Reservation) -> Mapping[str, tuple[IPv4Address, ...]]:
+def tagged_addresses(
+    reservation: Reservation, prefixes: tuple[str, ...] = (TAG_POLICY_PREFIX, TAG_HELD_PREFIX)
+) -> Mapping[str, tuple[IPv4Address, ...]]:
     """Addresses that a reservation of ours records, by policy. What people garbled in a tag is passed over."""
-    found = {}
+    found: dict[str, set[IPv4Address]] = {}
     for key, value in sorted(reservation.tags.items()):
-        if key.startswith(TAG_POLICY_PREFIX):
-            parsed = (parse_address(text) for text in value.split())
-            found[key.removeprefix(TAG_POLICY_PREFIX)] = tuple(a for a in parsed if a and a in reservation.cidr)
-    return found
+        for prefix in prefixes:
+            if key.startswith(prefix):
+                parsed = (parse_address(text) for text in value.split())
+                inside = {a for a in parsed if a is not None and a in reservation.cidr}
+                found.setdefault(key.removeprefix(prefix), set()).update(inside)
+    return {policy: tuple(sorted(addresses)) for policy, addresses in found.items()}
 
 
 def parse_address(text: str) -> IPv4Address | None:
@@ -149,23 +185,27 @@ def parse_address(text: str) -> IPv4Address | None:
         return None
 
 
-def networks(reservations: Iterable[Reservation]) -> tuple[IPv4Network, ...]:
-    """The ranges of reservations."""
-    return tuple(reservation.cidr for reservation in reservations)
-
-
 def _objects_by_address(egress_ips: tuple[EgressIp, ...]) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
-    for egress_ip in egress_ips:
+    for egress_ip in sorted(egress_ips, key=lambda egress_ip: egress_ip.name):
         for address in dict.fromkeys(egress_ip.spec.addresses):
             found.setdefault(address, []).append(egress_ip.name)
     return {address: tuple(names) for address, names in found.items()}
 
 
-def _recorded(reservations: Iterable[Reservation]) -> Mapping[str, tuple[IPv4Address, ...]]:
+def _in_use(terrain: Terrain) -> Iterable[IPv4Address]:
+    yield from terrain.interface_by_address
+    for text in (*terrain.objects_by_address, *terrain.cpic_by_address):
+        if (address := parse_address(text)) is not None:
+            yield address
+
+
+def _recorded(
+    reservations: Iterable[Reservation], prefixes: tuple[str, ...]
+) -> Mapping[str, tuple[IPv4Address, ...]]:
     found: dict[str, set[IPv4Address]] = {}
     for reservation in reservations:
-        for policy, addresses in tagged_addresses(reservation).items():
+        for policy, addresses in tagged_addresses(reservation, prefixes).items():
             found.setdefault(policy, set()).update(addresses)
     return {policy: tuple(sorted(addresses)) for policy, addresses in found.items()}
 

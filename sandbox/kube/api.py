@@ -1,7 +1,7 @@
 """The HTTP API without sockets: from a request to a response.
 
-Belongs here: which path and method mean what, and who may do it. The verbs themselves are in ``registry``, ``listing`` and
-``watching``; how a response is sent is up to ``server``.
+Belongs here: which path and method mean what, and who may do it. The verbs themselves are in ``registry``,
+``listing`` and ``watching``; how a response is sent is up to ``server``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,13 @@ from sandbox.kube.errors import (
     unsupported_media_type,
 )
 from sandbox.kube.listing import check_not_ahead, list_page, predicate, revision_of
-from sandbox.kube.registry import Outcome, Preconditions, Target, Write
 from sandbox.kube.resources import NAMESPACES, by_path
 from sandbox.kube.store import Version, key_of
 from sandbox.kube.strategic import strategic_merge
 from sandbox.kube.views import show_list, show_object
 from sandbox.kube.watching import Watch
 from sandbox.kube.wire import Accepted, Request, Response, negotiate, render, render_error
-
-_JSON_PATCH, _MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
-_APPLY, _STRATEGIC = "application/apply-patch+yaml", "application/strategic-merge-patch+json"
+from sandbox.kube.writing import Outcome, Preconditions, Target, Write
 
 _BODY_TYPES = (wire.JSON, wire.YAML, "application/vnd.kubernetes.protobuf")
 _HEALTH = ("healthz", "livez", "readyz")
@@ -192,15 +189,17 @@ class Api:
         return self._show(call, version)
 
     def _show(self, call: Call, version: Version, status: int = 200) -> Response:
-        return show_object(version, call.accepted, call.request, self._cluster.clock(), status)
+        return show_object(version, call.accepted, self._cluster.clock(), status)
 
     def _list(self, call: Call) -> Response:
         with self._store.changed:
             page = list_page(self._store, call.target.resource, _prefix(call.target), call.request)
-        return show_list(call.target.resource, page, call.accepted, call.request, self._cluster.clock())
+        return show_list(call.target.resource, page, call.accepted, self._cluster.clock())
 
     def _watch(self, call: Call) -> Response:
-        watch = Watch(self._store, call.target, call.request, call.accepted, self._cluster.clock, self._closing)
+        watch = Watch(
+            self._store, call.target, call.request, call.accepted, clock=self._cluster.clock, closing=self._closing
+        )
         return Response(200, stream=iter(watch))
 
     def _post(self, call: Call) -> Response:
@@ -213,29 +212,25 @@ class Api:
 
     def _patch(self, call: Call) -> Response:
         kind, resource = call.request.content_type, call.target.resource
-        accepted = (_JSON_PATCH, _MERGE_PATCH, *(() if resource.custom else (_STRATEGIC,)), _APPLY)
+        accepted = wire.patch_types(resource)
         if kind not in accepted:
             if resource.custom:
                 raise unsupported_media_type(accepted)
             raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
-        wire.write_parameters(call.request, "PatchOptions", applying=kind == _APPLY)
+        wire.write_parameters(call.request, "PatchOptions", applying=kind == wire.APPLY_PATCH)
         body = call.request.parsed_body()
-        if kind == _APPLY:
+        if kind == wire.APPLY_PATCH:
             force = call.request.flag("force")
             return self._written(call, self._registry.apply(call.target, body, call.write, force=force))
-        if kind != _JSON_PATCH and not isinstance(body, Mapping):
+        if kind != wire.JSON_PATCH and not isinstance(body, Mapping):
             what = "json: cannot unmarshal array into Go value of type map[string]interface {}"
             raise bad_request(f"error decoding patch: {what}")
-
-        def change(obj: dict[str, Any]) -> Any:
-            match kind:
-                case "application/json-patch+json":
-                    return patches.json_patch(obj, body)
-                case "application/strategic-merge-patch+json":
-                    return strategic_merge(resource.schema, obj, body)
-            return patches.merge_patch(obj, body)
-
-        return self._written(call, self._registry.patch(call.target, change, call.write))
+        changes: dict[str, Callable[[dict[str, Any]], Any]] = {
+            wire.JSON_PATCH: lambda obj: patches.json_patch(obj, body),
+            wire.MERGE_PATCH: lambda obj: patches.merge_patch(obj, body),
+            wire.STRATEGIC_PATCH: lambda obj: strategic_merge(resource.schema, obj, body),
+        }
+        return self._written(call, self._registry.patch(call.target, changes[kind], call.write))
 
     def _written(self, call: Call, outcome: Outcome) -> Response:
         response = self._show(call, outcome.version, 201 if outcome.created else 200)
@@ -285,7 +280,7 @@ class Api:
         for version in page.versions:
             if matches(version.obj):
                 self._registry.delete(replace(call.target, name=version.obj["metadata"]["name"]), dry_run=dry_run)
-        return show_list(resource, page, call.accepted, call.request, self._cluster.clock())
+        return show_list(resource, page, call.accepted, self._cluster.clock())
 
     def _token(self, call: Call) -> Response:
         target = call.target

@@ -5,6 +5,7 @@ Belongs here: the in-process face of the registry and the store. The same object
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from sandbox.kube import patches
 from sandbox.kube.errors import ApiError, not_found
 from sandbox.kube.faults import Faults, RequestLog
-from sandbox.kube.registry import Registry, Target, Write
+from sandbox.kube.registry import Registry
 from sandbox.kube.resources import NAMESPACES, by_plural
 from sandbox.kube.store import Store, Subscriber, key_of
 from sandbox.kube.tokens import Tokens
+from sandbox.kube.writing import Target, Write
 
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _HISTORY_LIMIT = 20_000
@@ -74,7 +76,7 @@ class KubeCluster:
     ) -> dict[str, Any]:
         """POST."""
         target = _target(plural, "", namespace, obj)
-        return self.registry.create(target, obj, Write(manager)).version.copy()
+        return self.registry.create(target, _own_copy(obj), Write(manager)).version.copy()
 
     def patch(
         self,
@@ -89,7 +91,8 @@ class KubeCluster:
         """PATCH: a mapping is a merge patch, a list a JSON patch."""
         target, write = _writing(plural, name, namespace, manager, subresource)
         change = patches.merge_patch if isinstance(patch, Mapping) else patches.json_patch
-        return self.registry.patch(target, lambda obj: change(obj, patch), write).version.copy()
+        wanted = _own_copy(patch)
+        return self.registry.patch(target, lambda obj: change(obj, wanted), write).version.copy()
 
     def replace(
         self,
@@ -103,7 +106,7 @@ class KubeCluster:
     ) -> dict[str, Any]:
         """PUT."""
         target, write = _writing(plural, name, namespace, manager, subresource)
-        return self.registry.replace(target, obj, write).version.copy()
+        return self.registry.replace(target, _own_copy(obj), write).version.copy()
 
     def apply(
         self, plural: str, obj: Mapping[str, Any], *, manager: str, force: bool = False, namespace: str | None = None
@@ -112,7 +115,7 @@ class KubeCluster:
         resource = by_plural(plural)
         named = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
         target = _target(plural, obj["metadata"]["name"], namespace, obj)
-        return self.registry.apply(target, named, Write(manager), force=force).version.copy()
+        return self.registry.apply(target, _own_copy(named), Write(manager), force=force).version.copy()
 
     def delete(self, plural: str, name: str, *, namespace: str | None = None) -> None:
         """DELETE; an object with finalizers stays, marked as being deleted."""
@@ -132,6 +135,11 @@ class KubeCluster:
         """
         with self.store.changed:
             self.store.compact()
+
+
+def _own_copy(value: Any) -> Any:
+    """*value* as plain JSON that the caller cannot change later."""
+    return json.loads(json.dumps(value))
 
 
 def _target(plural: str, name: str, namespace: str | None, obj: Mapping[str, Any] | None = None) -> Target:

@@ -61,7 +61,7 @@ def _fault(resource: Resource, body: Mapping[str, Any]) -> str:
 
 def _clean(resource: Resource, body: Mapping[str, Any], field_validation: str) -> Decoded | str:
     """The object without unknown members and with its defaults; a sentence if unknown members are not to be there."""
-    obj, unknown = validation.prune(resource.schema, without_nulls(body))
+    obj, unknown = validation.prune(resource.schema, body)
     texts = [f'unknown field "{path}"' for path in sorted(unknown)]
     if texts and field_validation == STRICT:
         return "strict decoding error: " + ", ".join(texts)
@@ -74,7 +74,7 @@ def normal_form(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
     """
     normal = dict(obj)
     if not resource.custom:
-        normal = validation.shown_with_defaults(resource.schema, without_nulls(normal))
+        normal = validation.shown_with_defaults(resource.schema, normal)
     normal["apiVersion"], normal["kind"] = resource.api_version, resource.kind
     normal["metadata"] = metadata.tidy(normal.get("metadata") or {})
     if not resource.custom:
@@ -83,10 +83,10 @@ def normal_form(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_nulls(value: Any) -> Any:
-    """*value* without null members, which count as absent when an object is decoded (nulls in lists stay)."""
-    if isinstance(value, Mapping):
+    """*value* without null members, as :func:`~sandbox.kube.validation.prune` leaves them out."""
+    if type(value) is dict:
         return {name: without_nulls(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list):
+    if type(value) is list:
         return [without_nulls(item) for item in value]
     return value
 

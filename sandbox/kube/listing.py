@@ -1,7 +1,8 @@
 """LIST: which versions a request sees, in pages that belong together.
 
-Belongs here: resourceVersion, limit and continue. A page of a list shows the state of the revision its first page was made
-at, whatever was written since; when that revision is forgotten, the answer is 410 with a token for going on regardless.
+Belongs here: resourceVersion, limit and continue. A page of a list shows the state of the revision its first page was
+made at, whatever was written since; when that revision is forgotten, the answer is 410 with a token for going on
+regardless.
 """
 
 from __future__ import annotations

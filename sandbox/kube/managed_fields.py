@@ -58,6 +58,22 @@ class Manager:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """One write: who, when, and through which endpoint.
+
+    Attributes:
+        manager: who writes.
+        now: time stamp of the write.
+        reset: top-level members this endpoint never stores (``status`` on the main resource); nobody comes to own them
+            through it.
+    """
+
+    manager: Manager
+    now: str
+    reset: FieldSet = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
 class Ownership:
     """The fields of every manager, and when each last changed something (None: it only agreed with others so far)."""
 
@@ -124,29 +140,18 @@ def _fields_v1(tree: Tree) -> Tree:
     }
 
 
-def after_update(
-    schema: Schema, old: Any, new: Any, ownership: Ownership, manager: Manager, now: str, reset: FieldSet = EMPTY
-) -> Ownership:
-    """Who owns what after *manager* replaced *old* by *new* (PUT, PATCH or POST).
+def after_update(schema: Schema, old: Any, new: Any, ownership: Ownership, writer: Writer) -> Ownership:
+    """Who owns what after *writer* replaced *old* by *new* (PUT, PATCH or POST), both without managedFields.
 
     The writer takes every field it changed from everybody else; a field that goes is owned by nobody.
-
-    Args:
-        schema: type of the object.
-        old, new: the object before and after, both without managedFields.
-        ownership: as recorded before.
-        manager: who writes.
-        now: time stamp of the write.
-        reset: top-level members this endpoint never stores (``status`` on the main resource); not to be owned through
-        it.
     """
-    changed = _outside(typed.compare(schema, old, new), reset)
+    changed = _outside(typed.compare(schema, old, new), writer.reset)
     fields = _without(ownership.fields, changed.written | changed.removed, spare=None)
     taken = changed.written - _UNOWNED
     times = dict(ownership.times)
     if taken:
-        fields[manager] = fields.get(manager, EMPTY) | taken
-        times[manager] = now
+        fields[writer.manager] = fields.get(writer.manager, EMPTY) | taken
+        times[writer.manager] = writer.now
     return Ownership(fields, times)
 
 
@@ -155,40 +160,41 @@ def applied(
     live: Any,
     config: Any,
     ownership: Ownership,
-    manager: Manager,
-    now: str,
+    writer: Writer,
     *,
     force: bool = False,
-    reset: FieldSet = EMPTY,
     empty: Any = None,
 ) -> tuple[Any, Ownership]:
-    """The object and its owners after *manager* applied *config* to *live*.
+    """The object and its owners after *writer* applied *config* to *live*.
 
-    What the manager applied before and no longer mentions is removed, unless someone else owns it too.
+    What the writer applied before and no longer mentions is removed, unless someone else owns it too.
 
     Args:
-        schema, live, ownership, manager, now, reset: as in :func:`after_update`.
-        config: what the manager wants, complete for its part.
+        schema: type of the object.
+        live: the object as it is, without managedFields.
+        config: what the writer wants, complete for its part.
+        ownership: as recorded.
         force: take fields over from others instead of refusing.
         empty: the object of this kind that says nothing; what a live object without any owner is compared with.
 
     Returns:
-        (object, ownership); the object equals *live* if the manager only says what is true already.
+        (object, ownership); the object equals *live* if the writer only says what is true already.
 
     Raises:
         ApiError: 409 with a cause for each field that others own and that would change.
     """
+    manager = writer.manager
     if not ownership.fields:
         first = Manager(_BEFORE_FIRST_APPLY, UPDATE, manager.api_version)
-        ownership = after_update(schema, empty or {}, live, ownership, first, now)
+        ownership = after_update(schema, empty or {}, live, ownership, Writer(first, writer.now))
     before = ownership.fields.get(manager, EMPTY)
     fields = dict(ownership.fields)
     wanted = typed.field_set(schema, config)
-    fields[manager] = frozenset(path for path in wanted if not _inside(path, reset))
+    fields[manager] = frozenset(path for path in wanted if not _inside(path, writer.reset))
     new = typed.merge(schema, live, config)
     if before:
         new = _prune(schema, new, before, fields.values())
-    changed = _outside(typed.compare(schema, live, new), reset)
+    changed = _outside(typed.compare(schema, live, new), writer.reset)
     conflicts = _conflicts(fields, changed.written, spare=manager)
     if conflicts and not force:
         raise _refusal(conflicts)
@@ -196,7 +202,7 @@ def applied(
     fields[manager] = fields.get(manager, EMPTY) - _UNOWNED
     times = dict(ownership.times)
     if new != live:
-        times[manager] = now
+        times[manager] = writer.now
     return new, Ownership({owner: owned for owner, owned in fields.items() if owned}, times)
 
 

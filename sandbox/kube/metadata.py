@@ -17,18 +17,22 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 
+_IS_SUBDOMAIN = re.compile(_SUBDOMAIN).fullmatch
+_IS_QUALIFIED = re.compile(_QUALIFIED).fullmatch
+_IS_LABEL_VALUE = re.compile(_LABEL_VALUE).fullmatch
+
 _SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-    f"with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    f"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
 )
 _NAME_PART_TEXT = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
     f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
 )
 _LABEL_VALUE_TEXT = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    f"'{_LABEL_VALUE}')"
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
+    f"is '{_LABEL_VALUE}')"
 )
 
 _ANNOTATIONS_LIMIT_BYTES = 256 * 1024
@@ -73,7 +77,7 @@ def change_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]
 def _name_faults(resource: Resource, name: str) -> Iterator[str]:
     if resource.plural == NAMESPACES and "." in name:
         yield "must not contain dots"
-    elif not re.fullmatch(_SUBDOMAIN, name):
+    elif not _IS_SUBDOMAIN(name):
         yield _SUBDOMAIN_TEXT
     if len(name) > 253:
         yield "must be no more than 253 bytes"
@@ -85,7 +89,7 @@ def _map_faults(metadata: Mapping[str, Any]) -> Iterator[Cause]:
         yield from (_invalid("labels", key, why) for why in _key_faults(key))
         if len(value) > 63:
             yield _invalid("labels", value, "must be no more than 63 characters")
-        if not re.fullmatch(_LABEL_VALUE, value):
+        if not _IS_LABEL_VALUE(value):
             yield _invalid("labels", value, _LABEL_VALUE_TEXT)
     for key in annotations:
         yield from (_invalid("annotations", key, why) for why in _key_faults(key.lower()))
@@ -100,17 +104,17 @@ def _key_faults(key: str) -> Iterator[str]:
     if prefix.count("/"):
         yield (
             "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            f"alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}') "
-            "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+            f"'{_QUALIFIED}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         )
         return
     if slash and not prefix:
         yield "prefix part must be non-empty"
-    elif slash and not re.fullmatch(_SUBDOMAIN, prefix):
+    elif slash and not _IS_SUBDOMAIN(prefix):
         yield f"prefix part {_SUBDOMAIN_TEXT}"
     if not name:
         yield "name part must be non-empty"
     elif len(name) > 63:
         yield "name part must be no more than 63 characters"
-    if not re.fullmatch(_QUALIFIED, name):
+    if not _IS_QUALIFIED(name):
         yield _NAME_PART_TEXT

@@ -1,4 +1,4 @@
-"""OpenAPI v3, as far as kubectl reads it: ``apply`` looks whether PATCH takes fieldValidation, ``explain`` prints the types.
+"""OpenAPI v3 as far as kubectl reads it: ``apply`` asks whether PATCH takes fieldValidation, ``explain`` prints types.
 
 Version 2 is not served; kubectl copes with the 404.
 """
@@ -9,13 +9,8 @@ from typing import Any
 
 from sandbox.kube.resources import RESOURCES, Resource, group_versions
 from sandbox.kube.schema import Schema
+from sandbox.kube.wire import JSON, patch_types
 
-_PATCH_TYPES = (
-    "application/apply-patch+yaml",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
 
@@ -71,7 +66,7 @@ def _operation(resource: Resource, verb: str) -> dict[str, Any]:
             {"name": name, "in": "query", "schema": {"type": "boolean" if name == "force" else "string"}}
             for name in names
         ]
-        types = _PATCH_TYPES if verb == "patch" else ("application/json",)
+        types = patch_types(resource) if verb == "patch" else (JSON,)
         operation["requestBody"] = {"content": {media_type: {"schema": reference} for media_type in types}}
     return operation
 

@@ -1,9 +1,8 @@
-"""The verbs that write: create, update, patch, apply, delete, with all the checks a write passes on its way into the
-store.
+"""The verbs that write: create, replace, patch, apply, delete, with all the checks a write passes before it is stored.
 
-Belongs here: the order of those checks, versions and generations, finalizers. What each check says is in its own
-module; HTTP is in ``api``. Every public method takes the store's lock for itself and tells subscribers after releasing
-it.
+Belongs here: the order of those checks. What each check says is in its own module, the rules of changing an object in
+``writing``, HTTP in ``api``. Every public method takes the store's lock by itself and tells subscribers after
+releasing it.
 """
 
 from __future__ import annotations
@@ -12,72 +11,17 @@ import secrets
 import string
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.kube import admission, core_rules, decoding, managed_fields, metadata, validation
+from sandbox.kube import admission, core_rules, decoding, managed_fields, metadata, validation, writing
 from sandbox.kube.decoding import Decoded
-from sandbox.kube.errors import (
-    ApiError,
-    Cause,
-    already_exists,
-    bad_request,
-    conflict,
-    internal,
-    invalid,
-    not_found,
-    stale_version,
-)
-from sandbox.kube.managed_fields import Manager, Ownership
+from sandbox.kube.errors import Cause, already_exists, bad_request, conflict, internal, invalid, not_found
+from sandbox.kube.managed_fields import APPLY, UPDATE, Manager, Ownership, Writer
 from sandbox.kube.resources import NAMESPACES, RESOURCES, Resource, by_plural
 from sandbox.kube.store import Store, Version, key_of
-from sandbox.kube.typed import EMPTY, FieldSet
-
-_MANAGED = "managedFields"
-_MADE_BY_SERVER = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a request is about; *namespace* is empty for cluster-scoped resources, *name* for collections."""
-
-    resource: Resource
-    namespace: str
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        """Where the store keeps it."""
-        return key_of(self.namespace, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Who writes, and how."""
-
-    manager: str
-    user: str = admission.CONTROL_PLANE_USER
-    subresource: str = ""
-    dry_run: bool = False
-    field_validation: str = decoding.WARN
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The object after a write, whether it is new, and what the writer should be warned of."""
-
-    version: Version
-    created: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Preconditions:
-    """What must hold for a deletion; empty = anything."""
-
-    uid: str = ""
-    resource_version: str = ""
+from sandbox.kube.writing import MADE_BY_SERVER, MANAGED_FIELDS, Outcome, Preconditions, Target, Write
 
 
 class Registry:
@@ -106,17 +50,11 @@ class Registry:
         if decoded.obj["metadata"].get("resourceVersion"):
             raise internal("resourceVersion should not be set on objects to be created")
         obj, resource = decoded.obj, target.resource
-        manager = Manager(write.manager, managed_fields.UPDATE, resource.api_version)
-        obj["metadata"].pop(_MANAGED, None)
-        ownership = managed_fields.after_update(
-            resource.schema,
-            decoding.empty_object(resource),
-            obj,
-            managed_fields.read(None),
-            manager,
-            self.now(),
-            _reset(resource, ""),
-        )
+        obj["metadata"].pop(MANAGED_FIELDS, None)
+        nobody = managed_fields.read(None)
+        writer = self._writer(resource, write, UPDATE)
+        empty = decoding.empty_object(resource)
+        ownership = managed_fields.after_update(resource.schema, empty, obj, nobody, writer)
         with self._store.changed:
             outcome = self._insert(target, Decoded(obj, decoded.warnings), ownership, write)
         self._store.deliver()
@@ -130,14 +68,7 @@ class Registry:
         decoding.check_namespace(target.resource, meta, target.namespace)
         with self._store.changed:
             live = self.find(target)
-            if not meta.get("resourceVersion") and target.resource.custom:
-                why = Cause(
-                    "FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion"
-                )
-                raise invalid(target.resource.group, target.resource.plural, target.name, [why])
-            uid = live.obj["metadata"]["uid"]
-            if meta.get("uid", uid) != uid:
-                raise conflict(target.resource, target.name, _wrong_uid(target, meta["uid"], uid))
+            writing.check_put(target, meta, live)
             outcome = self._update(target, live, decoded, write)
         self._store.deliver()
         return outcome
@@ -184,21 +115,22 @@ class Registry:
         self, resource: Resource, live: Mapping[str, Any], config: dict[str, Any], write: Write, *, force: bool
     ) -> tuple[dict[str, Any], Ownership]:
         """The object and its owners after *config* was applied to *live*."""
-        meta = (
-            {name: value for name, value in live["metadata"].items() if name != _MANAGED} if "metadata" in live else {}
-        )
+        recorded = live.get("metadata", {}).get(MANAGED_FIELDS)
         merged, ownership = managed_fields.applied(
             resource.schema,
-            {**live, "metadata": meta},
+            _without_owners(live),
             config,
-            managed_fields.read(live.get("metadata", {}).get(_MANAGED)),
-            Manager(write.manager, managed_fields.APPLY, resource.api_version, write.subresource),
-            self.now(),
+            managed_fields.read(recorded),
+            self._writer(resource, write, APPLY),
             force=force,
-            reset=_reset(resource, write.subresource),
             empty=decoding.empty_object(resource),
         )
+        merged = merged if resource.custom else decoding.without_nulls(merged)
         return decoding.normal_form(resource, merged), ownership
+
+    def _writer(self, resource: Resource, write: Write, operation: str) -> Writer:
+        manager = Manager(write.manager, operation, resource.api_version, write.subresource)
+        return Writer(manager, self.now(), writing.never_stored(resource, write.subresource))
 
     def _insert(self, target: Target, decoded: Decoded, ownership: Ownership, write: Write) -> Outcome:
         """Everything a new object passes, whichever verb brings it."""
@@ -227,7 +159,7 @@ class Registry:
     def _fill_in(self, resource: Resource, obj: dict[str, Any]) -> None:
         """What the server says of a new object, in place."""
         meta = obj["metadata"]
-        for name in (*_MADE_BY_SERVER, "generation", "selfLink"):
+        for name in (*MADE_BY_SERVER, "generation", "selfLink"):
             meta.pop(name, None)
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + _random_suffix()
@@ -249,20 +181,16 @@ class Registry:
     def _update(self, target: Target, live: Version, decoded: Decoded, write: Write) -> Outcome:
         """A PUT or PATCH: who owns what follows from what differs."""
         resource, obj, old = target.resource, decoded.obj, live.obj
-        sent = obj["metadata"].pop(_MANAGED, None)
-        recorded = old["metadata"].get(_MANAGED) if write.subresource or not sent else sent
+        sent = obj["metadata"].pop(MANAGED_FIELDS, None)
+        recorded = old["metadata"].get(MANAGED_FIELDS) if write.subresource or not sent else sent
         if recorded == [{}]:  # the way to forget all owners
             recorded = None
-        bare = {**old, "metadata": {name: value for name, value in old["metadata"].items() if name != _MANAGED}}
-        manager = Manager(write.manager, managed_fields.UPDATE, resource.api_version, write.subresource)
         ownership = managed_fields.after_update(
             resource.schema,
-            bare,
+            _without_owners(old),
             obj,
             managed_fields.read(recorded),
-            manager,
-            self.now(),
-            _reset(resource, write.subresource),
+            self._writer(resource, write, UPDATE),
         )
         return self._store_update(target, live, decoded, ownership, write)
 
@@ -271,13 +199,13 @@ class Registry:
     ) -> Outcome:
         """Everything a changed object passes, whichever verb brings it."""
         resource, old = target.resource, live.obj
-        _check_version(target, decoded.obj["metadata"].get("resourceVersion", ""), live)
-        obj = _prepared(resource, old, decoded.obj, write.subresource)
+        writing.check_version(target, decoded.obj["metadata"].get("resourceVersion", ""), live)
+        obj = writing.prepared(resource, old, decoded.obj, write.subresource)
         _record_owners(obj, ownership)
-        _refuse_if_any(target, target.name, _faults_of_changed(target, old, obj, write.subresource))
+        _refuse_if_any(target, target.name, writing.faults_of_changed(target, old, obj, write.subresource))
         if self._openshift_admission:
             admission.check_mark(resource, old, obj, write.user)
-        if _without_times(obj) == _without_times(old):
+        if writing.without_times(obj) == writing.without_times(old):
             return Outcome(live, warnings=decoded.warnings)
         if write.dry_run:
             return Outcome(Version(resource, obj, live.revision), warnings=decoded.warnings)
@@ -291,7 +219,7 @@ class Registry:
         """DELETE: (last version, whether the object is gone); one with finalizers is only marked as being deleted."""
         with self._store.changed:
             live = self.find(target)
-            _check_preconditions(target, live, preconditions)
+            writing.check_preconditions(target, live, preconditions)
             gone = not live.obj["metadata"].get("finalizers")
             last = live if dry_run else self._delete(target, live, gone=gone)
         self._store.deliver()
@@ -323,63 +251,6 @@ class Registry:
                     self._store.remove(resource, key, version.copy())
 
 
-def _reset(resource: Resource, subresource: str) -> FieldSet:
-    """Members that a write through this endpoint never stores, so that nobody comes to own them through it."""
-    if not resource.has_status:
-        return EMPTY
-    return frozenset({("f:spec",)}) if subresource else frozenset({("f:status",)})
-
-
-def _prepared(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any], subresource: str) -> dict[str, Any]:
-    """*new* with what this endpoint does not change taken from *old*, and the generation counted on."""
-    obj = {**new, "metadata": dict(new["metadata"])}
-    if subresource and resource.custom:
-        obj = {**old, "metadata": dict(old["metadata"])}
-        _carry(new, obj, "status")
-    elif subresource:
-        _carry(old, obj, "spec")
-    elif resource.has_status:
-        _carry(old, obj, "status")
-    if core_rules.is_namespace(resource):
-        _carry(old, obj, "spec")  # its finalizers have an endpoint of their own
-    meta, before = obj["metadata"], old["metadata"]
-    for name in _MADE_BY_SERVER:
-        if not meta.get(name) and name in before:
-            meta[name] = before[name]
-    meta["name"] = before["name"]
-    for name in ("namespace", "generation", "resourceVersion"):
-        _carry(before, meta, name)
-    if resource.has_generation and _desired(resource, obj) != _desired(resource, old):
-        meta["generation"] = before["generation"] + 1
-    return obj
-
-
-def _carry(source: Mapping[str, Any], target: dict[str, Any], name: str) -> None:
-    """Give *target* the member of *source*, or none if *source* has none."""
-    if name in source:
-        target[name] = source[name]
-    else:
-        target.pop(name, None)
-
-
-def _desired(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
-    """What the generation counts changes of: all but metadata, and the status where that has its own endpoint."""
-    ignored = {"metadata", "status"} if resource.has_status else {"metadata"}
-    return {name: value for name, value in obj.items() if name not in ignored}
-
-
-def _faults_of_changed(target: Target, old: Mapping[str, Any], obj: dict[str, Any], subresource: str) -> list[Cause]:
-    resource = target.resource
-    found = metadata.change_faults(old["metadata"], obj["metadata"])
-    found += found  # the server checks the metadata of an update twice and says so
-    if not resource.custom:
-        return found + core_rules.faults(resource, obj, target.namespace)
-    if subresource:
-        status = resource.schema.member("status")
-        return found + (validation.violations(status, obj["status"], "status") if "status" in obj else [])
-    return found + validation.violations(resource.schema, obj, "")
-
-
 def _refuse_if_any(target: Target, name: str, faults: list[Cause]) -> None:
     if faults:
         raise invalid(target.resource.group, target.resource.kind, name, faults)
@@ -388,55 +259,16 @@ def _refuse_if_any(target: Target, name: str, faults: list[Cause]) -> None:
 def _record_owners(obj: dict[str, Any], ownership: Ownership) -> None:
     entries = managed_fields.write(ownership)
     if entries:
-        obj["metadata"][_MANAGED] = entries
+        obj["metadata"][MANAGED_FIELDS] = entries
     else:
-        obj["metadata"].pop(_MANAGED, None)
-
-
-def _without_times(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """*obj* without the times of its owners; a write that changes nothing else is no write."""
-    meta = obj["metadata"]
-    timeless = [{name: value for name, value in entry.items() if name != "time"} for entry in meta.get(_MANAGED, [])]
-    return {**obj, "metadata": {**meta, _MANAGED: timeless}}
-
-
-def _check_version(target: Target, sent: str, live: Version) -> None:
-    if sent and not sent.isdecimal():
-        raise internal(f'strconv.ParseUint: parsing "{sent}": invalid syntax')
-    if sent and int(sent) != live.revision:
-        raise stale_version(target.resource, target.name)
-
-
-def _wrong_uid(target: Target, sent: str, actual: str) -> str:
-    key = "/".join(
-        part for part in (target.resource.group, target.resource.plural, target.namespace, target.name) if part
-    )
-    return (
-        f"StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, "
-        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {sent}, UID in object meta: {actual}"
-    )
-
-
-def _check_preconditions(target: Target, live: Version, preconditions: Preconditions) -> None:
-    meta, resource = live.obj["metadata"], target.resource
-    why = ""
-    if preconditions.uid and preconditions.uid != meta["uid"]:
-        why = (
-            f"the UID in the precondition ({preconditions.uid}) does not match the UID in record ({meta['uid']}). "
-            "The object might have been deleted and then recreated"
-        )
-    elif preconditions.resource_version and preconditions.resource_version != meta["resourceVersion"]:
-        why = (
-            f"the ResourceVersion in the precondition ({preconditions.resource_version}) does not match the "
-            f"ResourceVersion in record ({meta['resourceVersion']}). The object might have been modified"
-        )
-    if why:
-        kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-        message = f'Operation cannot be fulfilled on {kind} "{target.name}": {why}'
-        details = {"name": target.name, "group": resource.group, "kind": resource.kind}
-        raise ApiError(409, "Conflict", message, details=details)
+        obj["metadata"].pop(MANAGED_FIELDS, None)
 
 
 def _random_suffix() -> str:
     letters = "".join(letter for letter in string.ascii_lowercase + string.digits if letter not in "aeiou013")
     return "".join(secrets.choice(letters) for _ in range(5))
+
+
+def _without_owners(obj: Mapping[str, Any]) -> dict[str, Any]:
+    meta = obj.get("metadata") or {}
+    return {**obj, "metadata": {name: value for name, value in meta.items() if name != MANAGED_FIELDS}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from sandbox.kube.api import Api
@@ -95,7 +96,7 @@ class _Listener(ThreadingHTTPServer):
         self._serving: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
-    def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]  # the base also serves datagrams
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection in its own thread; the TLS handshake happens here, where it can block nobody else."""
         thread = threading.current_thread()
         try:
@@ -113,12 +114,10 @@ class _Listener(ThreadingHTTPServer):
                 self._connections.discard(connection)
                 self._serving.discard(thread)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that breaks is the client's affair; anything else is a fault of ours and is shown."""
-        import sys
-
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed through as received
+            super().handle_error(request, client_address)
 
     def close_connections(self) -> None:
         """Close what is still open and wait for the threads that served it."""
@@ -152,7 +151,7 @@ class _Connection(BaseHTTPRequestHandler):
             return
         self._serve_with(fault, request)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - names the base calls
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the base's names
 
     def _read(self) -> Request:
         parts = urlsplit(self.path)

@@ -69,10 +69,12 @@ def _identity(schema: Schema, item: Any) -> Any:
 
 
 def _arranged(schema: Schema, items: list[Any], order: list[Any], before: list[Any]) -> list[Any]:
-    """*items*: those *order* names in that order, the others among them by their places in *before*; new items go first."""
+    """*items*: those that *order* names in that order, the others by their places *before*; new ones go first."""
     wanted = [_identity(schema, entry) for entry in order]
     places = {_identity(schema, item): place for place, item in enumerate(before)}
-    named = sorted((i for i in items if _identity(schema, i) in wanted), key=lambda i: wanted.index(_identity(schema, i)))
+    named = sorted(
+        (i for i in items if _identity(schema, i) in wanted), key=lambda i: wanted.index(_identity(schema, i))
+    )
     others = [item for item in items if _identity(schema, item) not in wanted]
     arranged: list[Any] = []
     while named and others:

@@ -1,6 +1,7 @@
 """Tables: the columns ``kubectl get`` prints, made by the server.
 
-Belongs here: which columns a kind has and what stands in them. Ages are given as text, as the server does for core kinds.
+Belongs here: which columns a kind has and what stands in them. Ages are given as text, as the server does for core
+kinds.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _since(stamp: str | None, now: float) -> str:
     if not stamp:
         return _UNKNOWN
     try:
-        then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        then = datetime.fromisoformat(stamp)
     except ValueError:
         return _UNKNOWN
     return human_duration(now - then.astimezone(UTC).timestamp())
@@ -189,7 +190,10 @@ def _event(obj: Object, now: float) -> list[Any]:
     ]
 
 
-_DEFAULT: tuple[Sequence[Column], Cells] = ((_NAME, Column("Age", type="date", description=_AGE.description)), lambda obj, now: [_name(obj), _age(obj, now)])
+_DEFAULT: tuple[Sequence[Column], Cells] = (
+    (_NAME, Column("Age", type="date", description=_AGE.description)),
+    lambda obj, now: [_name(obj), _age(obj, now)],
+)
 
 
 def _printer_column(name: str, path: str) -> Column:

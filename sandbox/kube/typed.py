@@ -19,7 +19,7 @@ A path is a tuple of elements in the notation of ``fieldsV1``: ``f:name``, ``k:{
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ def element_of(schema: Schema, item: Any) -> str:
     """The path element of one *item* of an associative list whose type is *schema*."""
     if schema.is_set:
         return "v:" + json.dumps(item, separators=(",", ":"))
-    members = item if isinstance(item, Mapping) else {}
+    members = item if type(item) is dict else {}
     keys = {key: members[key] for key in sorted(schema.keys) if key in members}
     return "k:" + json.dumps(keys, separators=(",", ":"))
 
@@ -71,9 +71,9 @@ def _items_by_element(schema: Schema, items: Iterable[Any]) -> dict[str, Any]:
 
 def _parts(schema: Schema, value: Any) -> Iterator[tuple[str, Schema, Any]] | None:
     """The parts of a value that are owned for themselves, or None if it is owned as a whole."""
-    if isinstance(value, Mapping) and not schema.atomic:
+    if type(value) is dict and not schema.atomic:
         return (("f:" + name, schema.member(name), part) for name, part in value.items())
-    if isinstance(value, list) and schema.associative:
+    if type(value) is list and schema.associative:
         return ((name, schema.element, item) for name, item in _items_by_element(schema, value).items())
     return None
 
@@ -90,7 +90,7 @@ def _collect(schema: Schema, value: Any, path: Path, found: set[Path]) -> None:
     if parts is None:
         found.add(path)
         return
-    in_list = isinstance(value, list)
+    in_list = type(value) is list
     for element, part_schema, part in parts:
         part_path = (*path, element)
         _collect(part_schema, part, part_path, found)
@@ -102,34 +102,46 @@ def _collect(schema: Schema, value: Any, path: Path, found: set[Path]) -> None:
 
 def compare(schema: Schema, old: Any, new: Any) -> Difference:
     """The fields in which *new* differs from *old*; an object that appears or goes counts with all its parts."""
-    added: set[Path] = set()
-    removed: set[Path] = set()
-    modified: set[Path] = set()
-    _compare(schema, old, new, (), added, removed, modified)
-    return Difference(frozenset(added), frozenset(removed), frozenset(modified))
+    comparison = _Comparison()
+    comparison.visit(schema, old, new, ())
+    return Difference(frozenset(comparison.added), frozenset(comparison.removed), frozenset(comparison.modified))
 
 
-def _compare(
-    schema: Schema, old: Any, new: Any, path: Path, added: set[Path], removed: set[Path], modified: set[Path]
-) -> None:
-    old_parts, new_parts = _comparable_parts(schema, old), _comparable_parts(schema, new)
-    if old_parts is not None and new_parts is not None and (old_parts or new_parts):
-        for element in {**old_parts, **new_parts}:
-            part_schema, old_part = old_parts.get(element, (None, MISSING))
-            new_schema, new_part = new_parts.get(element, (part_schema, MISSING))
-            if old_part is not new_part and new_schema is not None:
-                _compare(new_schema, old_part, new_part, (*path, element), added, removed, modified)
-    elif old is not MISSING and new is not MISSING:
-        if old != new:
-            modified.add(path)
-        return
-    if old is MISSING:
-        added.add(path)
-    elif new is MISSING:
-        removed.add(path)
+class _Comparison:
+    """Collects differences while walking two values at once."""
+
+    def __init__(self) -> None:
+        self.added: set[Path] = set()
+        self.removed: set[Path] = set()
+        self.modified: set[Path] = set()
+
+    def visit(self, schema: Schema, old: Any, new: Any, path: Path) -> None:
+        old_parts, new_parts = _comparable_parts(schema, old), _comparable_parts(schema, new)
+        if old_parts is not None and new_parts is not None and (old_parts or new_parts):
+            self._visit_parts(old_parts, new_parts, path)
+        elif old is not MISSING and new is not MISSING:
+            if old != new:
+                self.modified.add(path)
+            return
+        if old is MISSING:
+            self.added.add(path)
+        elif new is MISSING:
+            self.removed.add(path)
+
+    def _visit_parts(self, old_parts: _Parts, new_parts: _Parts, path: Path) -> None:
+        for element, (schema, old) in old_parts.items():
+            new = new_parts[element][1] if element in new_parts else MISSING
+            if old is not new:
+                self.visit(schema, old, new, (*path, element))
+        for element, (schema, new) in new_parts.items():
+            if element not in old_parts:
+                self.visit(schema, MISSING, new, (*path, element))
 
 
-def _comparable_parts(schema: Schema, value: Any) -> dict[str, tuple[Schema, Any]] | None:
+_Parts = dict[str, tuple[Schema, Any]]
+
+
+def _comparable_parts(schema: Schema, value: Any) -> _Parts | None:
     """The parts by element; none for an absent or null value, whatever its type; None for a value without parts."""
     if value is MISSING or value is None:
         return {}
@@ -139,14 +151,14 @@ def _comparable_parts(schema: Schema, value: Any) -> dict[str, tuple[Schema, Any
 
 def merge(schema: Schema, live: Any, config: Any) -> Any:
     """*live* with everything that *config* says laid over it; nothing is removed."""
-    if config is MISSING or (config in ({}, None) and isinstance(live, Mapping) and not schema.atomic):
+    if config is MISSING or (config in ({}, None) and type(live) is dict and not schema.atomic):
         return live
-    if isinstance(live, Mapping) and isinstance(config, Mapping) and not schema.atomic:
+    if type(live) is dict and type(config) is dict and not schema.atomic:
         merged = dict(live)
         for name, part in config.items():
             merged[name] = merge(schema.member(name), live.get(name, MISSING), part)
         return merged
-    if isinstance(live, list) and isinstance(config, list) and schema.associative:
+    if type(live) is list and type(config) is list and schema.associative:
         return _merge_lists(schema, live, config)
     return config
 
@@ -207,7 +219,7 @@ def _remove(schema: Schema, value: Any, tree: Tree) -> Any:
             kept[element] = _remove(part_schema, part, subtree)
     if not kept:
         return None
-    return list(kept.values()) if isinstance(value, list) else {element[2:]: part for element, part in kept.items()}
+    return list(kept.values()) if type(value) is list else {element[2:]: part for element, part in kept.items()}
 
 
 def with_named_parents(schema: Schema, fields: FieldSet) -> FieldSet:

@@ -14,90 +14,107 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sandbox.kube.errors import Cause
-from sandbox.kube.schema import Schema
+from sandbox.kube.schema import ANY, Schema
 
 _INVALID, _TYPE_INVALID = "FieldValueInvalid", "FieldValueTypeInvalid"
 
 
-def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[str]]:
-    """*value* without members its type does not have, and the paths of what was dropped, sorted."""
-    if isinstance(value, Mapping) and schema.type == "object":
+def prune(schema: Schema, value: Any) -> tuple[Any, list[str]]:
+    """*value* without members its type does not have, and the paths of what was dropped.
+
+    Members that are null are left out too, silently: a decoder cannot tell them from absent ones (nulls in lists stay).
+    """
+    if type(value) is dict and schema.type == "object":
         kept: dict[str, Any] = {}
         dropped: list[str] = []
         for name, part in value.items():
-            where = f"{path}.{name}" if path else name
-            if name not in schema.fields and not schema.keeps_unknown:
-                dropped.append(where)
-                continue
-            kept[name], below = prune(schema.member(name), part, where)
-            dropped += below
-        return kept, sorted(dropped)
-    if isinstance(value, list) and schema.type == "array":
-        pairs = [prune(schema.element, item, f"{path}[{index}]") for index, item in enumerate(value)]
-        return [item for item, _ in pairs], [where for _, below in pairs for where in below]
+            member = schema.fields.get(name) or schema.values
+            if member is None:
+                dropped.append(name)
+            elif type(part) is dict or type(part) is list:
+                kept[name], below = prune(member, part)
+                dropped += [f"{name}{path}" if path.startswith("[") else f"{name}.{path}" for path in below]
+            elif part is not None:
+                kept[name] = part
+        return kept, dropped
+    if type(value) is list and schema.element.type in ("object", "array"):
+        items = []
+        dropped = []
+        for index, item in enumerate(value):
+            pruned, below = prune(schema.element, item)
+            items.append(pruned)
+            dropped += [f"[{index}]{path}" if path.startswith("[") else f"[{index}].{path}" for path in below]
+        return items, dropped
     return value, []
 
 
 def shown_with_defaults(schema: Schema, value: Any) -> Any:
     """*value* with the members the server always shows, in every object that is there."""
-    if isinstance(value, Mapping) and schema.type == "object":
-        full = {**value, **{name: default for name, default in schema.always.items() if name not in value}}
-        return {name: shown_with_defaults(schema.member(name), part) for name, part in full.items()}
-    if isinstance(value, list) and schema.type == "array":
+    if type(value) is dict and schema.type == "object":
+        full = dict(value)
+        for name, default in schema.always.items():
+            full.setdefault(name, default)
+        for name, part in full.items():
+            if type(part) is dict or type(part) is list:
+                full[name] = shown_with_defaults(schema.member(name), part)
+        return full
+    if type(value) is list and schema.element.type in ("object", "array"):
         return [shown_with_defaults(schema.element, item) for item in value]
     return value
 
 
+_TYPES: Mapping[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+
+
 def json_type(value: Any) -> str:
     """The JSON Schema name of the type of *value*."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return _TYPES[type(value)]
 
 
 def _has_type(schema: Schema, value: Any) -> bool:
-    actual = json_type(value)
-    return schema.type in ("any", actual) or (schema.type == "number" and actual == "integer")
+    actual = _TYPES[type(value)]
+    return schema.type in (actual, "any") or (schema.type == "number" and actual == "integer")
 
 
 def decoding_fault(schema: Schema, kind: str, obj: Mapping[str, Any]) -> str:
-    """The first member of a wrong type as the JSON decoder reports it; empty if all can be decoded (null always can)."""
+    """The first member of a wrong type, as the JSON decoder reports it; empty if all can be decoded."""
     for name, part in obj.items():
         owner = {"metadata": "ObjectMeta", "spec": f"{kind}Spec.spec", "status": f"{kind}Status.status"}.get(name)
-        fault = _decoding_fault(schema.member(name), part, owner or f"{kind}.{name}")
+        fault = _decoding_fault(schema.member(name), part)
         if fault:
-            return fault
+            path, sent, wanted = fault
+            return (
+                f"json: cannot unmarshal {sent} into Go struct field {owner or f'{kind}.{name}'}{path} of type {wanted}"
+            )
     return ""
 
 
-def _decoding_fault(schema: Schema, value: Any, path: str) -> str:
-    if value is None:
-        return ""
+def _decoding_fault(schema: Schema, value: Any) -> tuple[str, str, str] | None:
+    """(path, type sent, type wanted) of the first fault; map entries and list items are not in the path."""
+    if value is None or schema.type == "any":
+        return None
     if not _has_type(schema, value):
-        sent, wanted = _GO_SENT.get(json_type(value), json_type(value)), _GO_WANTED.get(schema.type, schema.type)
-        return f"json: cannot unmarshal {sent} into Go struct field {path} of type {wanted}"
-    parts: list[tuple[Schema, Any, str]] = []
-    if isinstance(value, Mapping):
-        parts = [
-            (schema.member(name), part, path if schema.values and name not in schema.fields else f"{path}.{name}")
-            for name, part in value.items()
-        ]
-    elif isinstance(value, list):
-        parts = [(schema.element, item, path) for item in value]
-    faults = (_decoding_fault(*part) for part in parts)
-    return next((fault for fault in faults if fault), "")
+        sent, wanted = json_type(value), schema.type
+        return "", _GO_SENT.get(sent, sent), _GO_WANTED.get(wanted, wanted)
+    if type(value) is dict:
+        for name, part in value.items():
+            member = schema.fields.get(name) or schema.values or ANY
+            if member.type == "string" and type(part) is str:
+                continue  # by far the most frequent case
+            fault = _decoding_fault(member, part)
+            if fault:
+                return (f".{name}{fault[0]}" if name in schema.fields else fault[0], *fault[1:])
+    elif type(value) is list:
+        return next(filter(None, (_decoding_fault(schema.element, item) for item in value)), None)
+    return None
 
 
 _GO_SENT = {"integer": "number", "boolean": "bool"}
@@ -112,7 +129,7 @@ def undeclared(schema: Schema, value: Any, path: str = "") -> list[str]:
         return []
     if not _has_type(schema, value):
         return [f"{path}: expected {_APPLY_NAMES[schema.type]}, got {_go_value(schema, value)}"]
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         faults: list[str] = []
         for name, part in value.items():
             if name not in schema.fields and not schema.keeps_unknown:
@@ -120,7 +137,7 @@ def undeclared(schema: Schema, value: Any, path: str = "") -> list[str]:
             else:
                 faults += undeclared(schema.member(name), part, f"{path}.{name}")
         return faults
-    if isinstance(value, list):
+    if type(value) is list:
         return [fault for i, item in enumerate(value) for fault in undeclared(schema.element, item, f"{path}[{i}]")]
     return []
 
@@ -154,13 +171,13 @@ def violations(schema: Schema, value: Any, path: str, shown: str = "") -> list[C
         text = f'Invalid value: "{actual}": {shown} in body must be of type {schema.type}: "{actual}"'
         return [Cause(_TYPE_INVALID, text, path)]
     found = _broken_rules(schema, value, path, shown)
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         for name in sorted(value):
             below = f"{shown}.{name}" if shown else name
             found += violations(schema.member(name), value[name], f"{path}.{name}" if path else name, below)
         prefix = f"{path}." if path else ""
         found += [Cause("FieldValueRequired", "Required value", prefix + n) for n in schema.required if n not in value]
-    elif isinstance(value, list):
+    elif type(value) is list:
         for index, item in enumerate(value):
             found += violations(schema.element, item, f"{path}[{index}]", f"{shown}[{index}]")
         if not found:

@@ -11,33 +11,31 @@ from sandbox.kube.errors import ApiError
 from sandbox.kube.listing import Page
 from sandbox.kube.resources import Resource
 from sandbox.kube.store import Version
-from sandbox.kube.wire import Accepted, Request, Response, Shape, asked_kind, respond
+from sandbox.kube.wire import Accepted, Response, Shape, respond
 
 
-def show_object(version: Version, accepted: Accepted, request: Request, now: float, status: int = 200) -> Response:
+def show_object(version: Version, accepted: Accepted, now: float, status: int = 200) -> Response:
     """One object."""
-    if accepted.shape is Shape.METADATA and asked_kind(request) == "PartialObjectMetadataList":
-        raise _not_acceptable(request, f"is not a list (*core.{version.resource.kind})")
-    return respond(object_json(version, accepted, request, now), accepted, status)
+    if accepted.shape is Shape.METADATA and accepted.kind == "PartialObjectMetadataList":
+        raise _not_acceptable(accepted, f"is not a list (*core.{version.resource.kind})")
+    return respond(object_json(version, accepted, now), accepted, status)
 
 
-def object_json(
-    version: Version, accepted: Accepted, request: Request, now: float, *, with_columns: bool = True
-) -> bytes:
+def object_json(version: Version, accepted: Accepted, now: float, *, with_columns: bool = True) -> bytes:
     """One object as JSON, by itself or in a watch event; only the first table of a watch describes its columns."""
     match accepted.shape:
         case Shape.METADATA:
             return _versioned(version.json_metadata_only(), accepted)
         case Shape.TABLE:
             metadata = {"resourceVersion": version.obj["metadata"].get("resourceVersion", "")}
-            return _table(version.resource, [version], metadata, accepted, request, now, with_columns=with_columns)
+            return _table(version.resource, [version], metadata, accepted, now, with_columns=with_columns)
     return version.json()
 
 
-def show_list(resource: Resource, page: Page, accepted: Accepted, request: Request, now: float) -> Response:
+def show_list(resource: Resource, page: Page, accepted: Accepted, now: float) -> Response:
     """One page of a list."""
-    if accepted.shape is Shape.METADATA and asked_kind(request) == "PartialObjectMetadata":
-        raise _not_acceptable(request, f"is a list (*core.{resource.list_kind})")
+    if accepted.shape is Shape.METADATA and accepted.kind == "PartialObjectMetadata":
+        raise _not_acceptable(accepted, f"is a list (*core.{resource.list_kind})")
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.continue_token:
         metadata["continue"] = page.continue_token
@@ -47,7 +45,7 @@ def show_list(resource: Resource, page: Page, accepted: Accepted, request: Reque
         metadata["remainingItemCount"] = page.remaining
     match accepted.shape:
         case Shape.TABLE:
-            body = _table(resource, page.versions, metadata, accepted, request, now)
+            body = _table(resource, page.versions, metadata, accepted, now)
         case Shape.METADATA:
             items = (_versioned(version.json_metadata_only(), accepted) for version in page.versions)
             body = _list("PartialObjectMetadataList", f"meta.k8s.io/{accepted.version}", metadata, items)
@@ -67,17 +65,15 @@ def _table(
     versions: list[Version],
     metadata: dict[str, Any],
     accepted: Accepted,
-    request: Request,
     now: float,
     *,
     with_columns: bool = True,
 ) -> bytes:
     head: dict[str, Any] = {"kind": "Table", "apiVersion": f"meta.k8s.io/{accepted.version}", "metadata": metadata}
     head["columnDefinitions"] = [column.definition() for column in tables.columns(resource)] if with_columns else None
-    include = request.query.get("includeObject", "Metadata")
     rows = []
     for version in versions:
-        shown = {"None": b"null", "Object": version.json()}.get(include) or version.json_metadata_only()
+        shown = {"None": b"null", "Object": version.json()}.get(accepted.include) or version.json_metadata_only()
         rows.append(tables.row(resource, version.obj, shown, now))
     return b"".join((json.dumps(head, separators=(",", ":")).encode()[:-1], b',"rows":[', b",".join(rows), b"]}"))
 
@@ -87,6 +83,6 @@ def _versioned(partial: bytes, accepted: Accepted) -> bytes:
     return partial if accepted.version == "v1" else partial.replace(b"meta.k8s.io/v1", b"meta.k8s.io/v1beta1", 1)
 
 
-def _not_acceptable(request: Request, why: str) -> ApiError:
-    message = f"you requested {asked_kind(request)}, but the requested object {why}"
+def _not_acceptable(accepted: Accepted, why: str) -> ApiError:
+    message = f"you requested {accepted.kind}, but the requested object {why}"
     return ApiError(406, "NotAcceptable", message)

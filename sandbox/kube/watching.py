@@ -1,7 +1,7 @@
 """WATCH: changes as they happen, from where the client left off.
 
-Belongs here: what a watcher is shown of each change. A selector turns an object that starts to match into ADDED and one that
-no longer does into DELETED (in its last matching state).
+Belongs here: what a watcher is shown of each change. A selector turns an object that starts to match into ADDED and
+one that no longer does into DELETED (in its last matching state).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from sandbox.kube import decoding
 from sandbox.kube.errors import ApiError, Cause, expired, internal, invalid
 from sandbox.kube.listing import NOT_OLDER, list_options_invalid, predicate
-from sandbox.kube.registry import Target
 from sandbox.kube.selectors import Predicate
 from sandbox.kube.store import ADDED, DELETED, MODIFIED, Change, Store, TooOld, Version
 from sandbox.kube.views import object_json
 from sandbox.kube.wire import Accepted, Request
+from sandbox.kube.writing import Target
 
 _DEFAULT_TIMEOUT_SECONDS = 1800
 _BOOKMARK_SECONDS = 60.0
@@ -44,6 +44,7 @@ class Watch:
     """One watch; iterating yields its events, one line of JSON each, until its time is over or *closing* says so.
 
     Args:
+        clock: seconds since the epoch, for the ages in tables.
         closing: whether the server is shutting down.
 
     Raises (on construction, before anything is sent):
@@ -56,10 +57,11 @@ class Watch:
         target: Target,
         request: Request,
         accepted: Accepted,
+        *,
         clock: Callable[[], float],
         closing: Callable[[], bool],
     ) -> None:
-        self._store, self._target, self._request, self._accepted = store, target, request, accepted
+        self._store, self._target, self._accepted = store, target, accepted
         self._clock, self._closing = clock, closing
         self._asked = _parse(target, request)
         self._revision = _revision(request)
@@ -106,8 +108,7 @@ class Watch:
         with self._store.changed:
             if self._store.revision <= position:
                 self._store.changed.wait(seconds)
-            changes = self._store.changes_after(position) if self._store.revision > position else []
-        return changes
+            return self._store.changes_after(position) if self._store.revision > position else []
 
     def _events(self, change: Change) -> list[Event]:
         if change.new.resource is not self._target.resource or not change.key.startswith(self._asked.prefix):
@@ -122,7 +123,7 @@ class Watch:
 
     def _show(self, event: Event) -> bytes:
         kind, version = event
-        shown = object_json(version, self._accepted, self._request, self._clock(), with_columns=not self._described)
+        shown = object_json(version, self._accepted, self._clock(), with_columns=not self._described)
         self._described = True
         return _line(kind, shown)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -15,11 +15,20 @@ from urllib.parse import parse_qs, unquote
 import yaml
 
 from sandbox.kube.errors import ApiError, Cause, bad_request, invalid
+from sandbox.kube.resources import Resource
 
 JSON, YAML, TEXT = "application/json", "application/yaml", "text/plain; charset=utf-8"
 
+JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
+APPLY_PATCH, STRATEGIC_PATCH = "application/apply-patch+yaml", "application/strategic-merge-patch+json"
+
 _OFFERED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _FALSE = ("", "false", "False", "0")
+
+
+def patch_types(resource: Resource) -> tuple[str, ...]:
+    """The media types PATCH takes: custom resources have no strategic merge."""
+    return (JSON_PATCH, MERGE_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)), APPLY_PATCH)
 
 
 class Shape(Enum):
@@ -32,11 +41,19 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the client wants to read. *version* is that of the meta group for shapes other than OBJECT."""
+    """What the client wants to read.
+
+    Attributes:
+        version: of the meta group, for shapes other than OBJECT.
+        kind: the kind asked for by name: metadata has one for objects and one for lists, which must fit.
+        include: of a table: what goes with each row (``Metadata``, ``Object`` or ``None``).
+    """
 
     shape: Shape = Shape.OBJECT
     media_type: str = JSON
     version: str = "v1"
+    kind: str = ""
+    include: str = "Metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +100,7 @@ class Request:
 
     def parsed_body(self) -> Any:
         """The body read as its media type says; ApiError 400 if it cannot be read."""
-        return (
-            parse_yaml(self.body)
-            if self.content_type in (YAML, "application/apply-patch+yaml")
-            else parse_json(self.body)
-        )
+        return parse_yaml(self.body) if self.content_type in (YAML, APPLY_PATCH) else parse_json(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +158,7 @@ def negotiate(request: Request) -> Accepted:
         wanted = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
         accepted = _match(media_type, wanted)
         if accepted is not None:
-            return accepted
+            return replace(accepted, include=request.query.get("includeObject") or "Metadata")
     raise ApiError(406, "NotAcceptable", f"only the following media types are accepted: {_OFFERED}")
 
 
@@ -161,14 +174,8 @@ def _match(media_type: str, wanted: Mapping[str, str]) -> Accepted | None:
     if wanted.get("g") != "meta.k8s.io" or version not in ("v1", "v1beta1"):
         return None
     if kind == "Table":
-        return Accepted(Shape.TABLE, media_type, version)
-    return Accepted(Shape.METADATA, media_type, version) if kind.startswith("PartialObjectMetadata") else None
-
-
-def asked_kind(request: Request) -> str:
-    """The kind after ``as=`` in the Accept header: an object or a list may be asked for by the wrong one of two names."""
-    _, found, rest = request.headers.get("accept", "").partition("as=")
-    return rest.partition(";")[0].partition(",")[0].strip() if found else ""
+        return Accepted(Shape.TABLE, media_type, version, kind)
+    return Accepted(Shape.METADATA, media_type, version, kind) if kind.startswith("PartialObjectMetadata") else None
 
 
 def render(value: Any, accepted: Accepted = Accepted(), status: int = 200) -> Response:

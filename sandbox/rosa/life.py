@@ -90,7 +90,7 @@ class NodeLife:
             taints = nodes.without_taint(node, nodes.NOT_READY["key"], nodes.UNREACHABLE["key"])
             if status != "True":
                 taints.append(nodes.NOT_READY if status == "False" else nodes.UNREACHABLE)
-            self._patch(name, {"spec": {"taints": taints}}, NODE_LIFECYCLE)
+            self._patch(name, {"spec": {"taints": taints or None}}, NODE_LIFECYCLE)
 
         self._unless_gone(change)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.adapters.aws import Aws, in_batches
+from chalicelib.adapters.aws import Aws, base_session, in_batches
 from chalicelib.adapters.aws_errors import short
 from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected, Throttled, Unreachable
@@ -72,7 +73,17 @@ def test_a_wrong_parameter_is_rejected_before_it_is_sent(aws_script: ScriptedSer
     assert aws_script.sent == []
 
 
-def test_without_credentials_it_is_denied(aws_script: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def fresh_session() -> Iterator[None]:
+    """A process that has not looked for credentials yet; the next test looks anew as well."""
+    base_session.cache_clear()
+    yield
+    base_session.cache_clear()
+
+
+def test_without_credentials_it_is_denied(
+    aws_script: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fresh_session: None
+) -> None:
     """Missing credentials are for a person to mend."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

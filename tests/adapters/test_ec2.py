@@ -185,7 +185,7 @@ def test_a_subnets_reservations_to_the_last_page(aws_script: ScriptedServer) -> 
 
 
 def test_a_whole_vpc(aws_sandbox: AwsSandbox, time: FakeTime) -> None:
-    """Against an EC2 that pages, tags and counts: everything that is there, and only what a policy allows to be called."""
+    """Against an EC2 that pages and tags: everything that is there, by exactly the actions that the policy lists."""
     client = aws_sandbox.client("ec2")
     vpc = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = client.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="eu-central-1a")["Subnet"][

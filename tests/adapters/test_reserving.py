@@ -115,7 +115,7 @@ def test_an_adopted_reservation_gets_the_tags_it_lacks(aws_script: ScriptedServe
 def test_somebody_elses_range_is_told_and_left_alone(
     aws_script: ScriptedServer, ec2: Ec2Api, other: dict[str, Any]
 ) -> None:
-    """A range that is not exactly ours is never taken over; the message names it, so that a person can ask its owner."""
+    """A range that is not exactly ours is never taken over; the message names it for a person to look into."""
     aws_script.will(OVERLAP, listed(there(cidr="10.0.1.0/28"), other))
     with pytest.raises(Rejected) as raised:
         reserve(ec2)

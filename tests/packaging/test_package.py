@@ -25,7 +25,23 @@ pytestmark = pytest.mark.slow
 
 RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 NOWHERE = "http://127.0.0.1:9"  # the discard port: connections are refused at once
-FLEET = {}
+FLEET = {
+    "clusters": [
+        {
+            "name": "demo",
+            "region": "eu-central-1",
+            "infra_id": "demo-x7k2p",
+            "api": {"url": "https://api.example.com:443", "token": "secretsmanager:egress-keeper/demo"},
+            "policies": [
+                {
+                    "name": "demo-egress",
+                    "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "demo"}},
+                    "addresses": ["10.0.1.20"],
+                }
+            ],
+        }
+    ]
+}
 
 
 @pytest.fixture(scope="module")

@@ -17,20 +17,23 @@ from chalicelib.domain.snapshot import EgressIpSpec
 from tests.packaging.generated import PROJECT
 
 VERBS = {"GET": "get", "DELETE": "delete", "PATCH": "patch"}
+KINDS = {"nodes": "Node", "egressips": "EgressIP", "cloudprivateipconfigs": "CloudPrivateIPConfig"}
 CREATED_BY_APPLY = {"egressips"}
 """Server-side apply of an object that does not exist is authorised as create, too. Nodes must never come about so."""
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """A cluster that says yes, and notes what was asked: path parts and method."""
+    """A cluster that says yes, and notes what was asked: method, API group, and resource with or without a name."""
 
-    requests: list[tuple[str, str]]
+    requests: list[tuple[str, str, list[str]]]
 
     def answer(self) -> None:
-        self.requests.append((self.command, self.path.partition("?")[0]))
-        size = int(self.headers.get("Content-Length") or 0)
-        sent = json.loads(self.rfile.read(size)) if size else {}
-        body = json.dumps({"kind": sent.get("kind", "List"), "metadata": {"uid": "u-1"}, "items": []}).encode()
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+        self.requests.append((self.command, group, rest))
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = KINDS[rest[0]] if len(rest) == 2 else f"{KINDS[rest[0]]}List"
+        body = json.dumps({"kind": kind, "metadata": {"uid": "u-1"}, "items": []}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -44,8 +47,8 @@ class Recorder(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def recording() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    requests: list[tuple[str, str]] = []
+def recording() -> Iterator[tuple[str, list[tuple[str, str, list[str]]]]]:
+    requests: list[tuple[str, str, list[str]]] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Noting", (Recorder,), {"requests": requests}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -75,9 +78,7 @@ def permissions_needed() -> set[tuple[str, str, str]]:
         cluster.delete_egress_ip("a", "u-1")
         cluster.label_node("n", {"k8s.ovn.org/egress-assignable": ""})
     found = set()
-    for method, path in requests:
-        parts = path.strip("/").split("/")
-        group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+    for method, group, rest in requests:
         verb = "list" if method == "GET" and len(rest) == 1 else VERBS[method]
         found.add((group, rest[0], verb))
         if verb == "patch" and rest[0] in CREATED_BY_APPLY:

@@ -7,9 +7,9 @@ object (`egress_ip_handlers`, `cpic_handlers`, `node_handlers`), how it picks a 
     step(manager, SawChange(change) | Wake(), objects=…, now=…, behaviours=…, choose=…) → manager, writes
     next_due(manager)                                     → when it wants Wake: start, probe, repetition of failures
 
-It starts in three stages, each over everything there is: nodes; EgressIPs, which first get their marks; CPICs, where
-first the claims without a CPIC are dropped. A kind is not watched before its stage: what changed before is seen as it
-is then. Objects deleted while it was down leave their CPICs behind, for ever.
+It starts in three stages, each over everything there is, one object a step: nodes; EgressIPs, which first get their
+marks; CPICs, where first the claims without a CPIC are dropped. A kind is not watched before its stage: what changed
+before is seen as it is then. Objects deleted while it was down leave their CPICs behind, for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chalicelib.domain.twin import node_handlers
 from chalicelib.domain.twin.allocator import Allocator
 from chalicelib.domain.twin.api import ManagerWrite, PatchEgressIp, WritePodSubnets
 from chalicelib.domain.twin.behaviours import Behaviours
-from chalicelib.domain.twin.choices import Choose, any_order
+from chalicelib.domain.twin.choices import Choose
 from chalicelib.domain.twin.cpic_handlers import CpicHandlers
 from chalicelib.domain.twin.egress_ip_handlers import EgressIpHandlers
 from chalicelib.domain.twin.node_handlers import NodeHandlers
@@ -35,7 +35,7 @@ PROBE_SECONDS = 5.0
 
 
 class Stage(IntEnum):
-    """How far the start has come: what is done next, or RUNNING."""
+    """How far the start has come: what is being gone through, or RUNNING."""
 
     NODES = 1
     EGRESS_IPS = 2
@@ -48,6 +48,8 @@ class ClusterManager:
     """The state of a running cluster manager.
 
     Attributes:
+        todo: Names of what the stage has yet to go through, None before it began; `any_order` if the order in which
+            it does may matter.
         cache: Which nodes could carry addresses, and what was allocated where.
         pending: CPIC operations under way, by EgressIP and address.
         node_retries: Failed node events, by name; so for the other two kinds.
@@ -55,6 +57,8 @@ class ClusterManager:
     """
 
     stage: Stage = Stage.NODES
+    todo: tuple[str, ...] | None = None
+    any_order: bool = False
     cache: Allocator = field(default_factory=Allocator)
     pending: Pending = field(default_factory=Table)
     marks: Table[str, int] = field(default_factory=Table)
@@ -74,13 +78,14 @@ class ClusterManager:
         """Whether a change of this kind is delivered already."""
         match change:
             case NodeChange():
-                return self.stage > Stage.NODES
+                stage = Stage.NODES
             case EgressIpChange():
-                return self.stage > Stage.EGRESS_IPS
+                stage = Stage.EGRESS_IPS
             case CpicChange():
-                return self.stage > Stage.CPICS
+                stage = Stage.CPICS
             case _:
                 assert_never(change)
+        return self.stage > stage or (self.stage is stage and self.todo is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +225,16 @@ class _Step:
             self.turn.write(WritePodSubnets(node.name))
 
     def wake(self) -> None:
-        """Do whatever is due: the next stage of the start, or probe and repetitions."""
-        match self._manager.stage:
-            case Stage.NODES:
-                self._start_nodes()
-            case Stage.EGRESS_IPS:
-                self._start_egress_ips()
-            case Stage.CPICS:
-                self._start_cpics()
-            case Stage.RUNNING:
-                self._timers()
-                return
-            case stage:
-                assert_never(stage)
-        self._manager = replace(self._manager, stage=Stage(self._manager.stage + 1))
+        """Do whatever is due: the next step of the start, or probe and repetitions."""
+        if self._manager.stage is Stage.RUNNING:
+            self._timers()
+            return
+        if self._manager.todo is None:
+            self._begin_stage()
+        elif self._manager.todo:
+            self._go_through_one(self._manager.todo)
+        if not self._manager.todo:
+            self._manager = replace(self._manager, stage=Stage(self._manager.stage + 1), todo=None)
 
     def _timers(self) -> None:
         now, manager = self.turn.now, self._manager
@@ -251,22 +252,50 @@ class _Step:
             self._cpics.look()
         self._manager = manager
 
-    def _start_nodes(self) -> None:
+    def _begin_stage(self) -> None:
+        """What comes before the objects one by one, and which those are."""
         turn = self.turn
-        nodes = [node for _, node in turn.objects.nodes.in_order()]
-        for node in nodes:
+        unassigned = any(len(e.spec) != len(e.status) for e in turn.objects.egress_ips.values())
+        match self._manager.stage:
+            case Stage.NODES:
+                self._fill_cache()
+                names, any_order = list(turn.objects.nodes), unassigned
+            case Stage.EGRESS_IPS:
+                self._give_marks()
+                # With a prefilled cache only those without a node compete; otherwise every address is placed anew.
+                names, any_order = list(turn.objects.egress_ips), unassigned or not turn.behaviours.prefill
+            case _:
+                self._drop_claims_without_cpic()
+                names, any_order = list(turn.objects.cpics), False
+        self._manager = replace(self._manager, todo=tuple(sorted(names)), any_order=any_order)
+
+    def _go_through_one(self, todo: tuple[str, ...]) -> None:
+        """Handle the next object of the stage as an addition; it may be gone by now."""
+        choosing = self._manager.any_order and len(todo) > 1
+        name = self.turn.choose("next object at start", todo) if choosing else todo[0]
+        self._manager = replace(self._manager, todo=tuple(other for other in todo if other != name))
+        objects = self.turn.objects
+        match self._manager.stage:
+            case Stage.NODES:
+                if (node := objects.nodes.get(name)) is not None:
+                    self._nodes.on_change(name, None, node)
+                    self._give_pod_subnets(node)
+            case Stage.EGRESS_IPS:
+                self._egress_ips.on_change(name, None, objects.egress_ips.get(name))
+            case _:
+                self._cpics.on_change(name, None, objects.cpics.get(name))
+
+    def _fill_cache(self) -> None:
+        turn = self.turn
+        for _, node in turn.objects.nodes.in_order():
             turn.cache = turn.cache.host_addresses_changed(None, node)
             node_handlers.take_up(turn, node)
         if turn.behaviours.prefill:
             for _, egress_ip in turn.objects.egress_ips.in_order():
                 turn.cache = turn.cache.prefilled(egress_ip.name, egress_ip.status)
-        unassigned = any(len(e.spec) != len(e.status) for e in turn.objects.egress_ips.values())
-        order = any_order(turn.choose, "next node at start", nodes) if unassigned else iter(nodes)
-        for node in order:
-            self._nodes.on_change(node.name, None, node)
-            self._give_pod_subnets(node)
 
-    def _start_egress_ips(self) -> None:
+    def _give_marks(self) -> None:
+        """Reserve the marks that are there, give new ones to the others."""
         turn = self.turn
         egress_ips = [egress_ip for _, egress_ip in turn.objects.egress_ips.in_order()]
         for egress_ip in egress_ips:
@@ -276,20 +305,13 @@ class _Step:
             mark = turn.allocate_mark(egress_ip.name) if egress_ip.mark is None else None
             if mark is not None:
                 turn.write(PatchEgressIp(egress_ip.name, None, mark))
-        # With a prefilled cache only those without a node compete; otherwise every address is placed anew.
-        competing = not turn.behaviours.prefill or any(len(e.spec) != len(e.status) for e in egress_ips)
-        order = any_order(turn.choose, "next EgressIP at start", egress_ips) if competing else iter(egress_ips)
-        for egress_ip in order:
-            self._egress_ips.on_change(egress_ip.name, None, turn.objects.egress_ips[egress_ip.name])
 
-    def _start_cpics(self) -> None:
+    def _drop_claims_without_cpic(self) -> None:
         turn = self.turn
         for _, egress_ip in turn.objects.egress_ips.in_order():
             claims = tuple(item for item in egress_ip.status if item[0] in turn.objects.cpics)
             if claims != egress_ip.status:
                 turn.patch_status(egress_ip, claims)
-        for address, cpic in turn.objects.cpics.in_order():
-            self._cpics.on_change(address, None, cpic)
 
 
 def _name(old: Node | EgressIp | None, new: Node | EgressIp | None) -> str:

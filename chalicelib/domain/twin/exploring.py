@@ -1,10 +1,14 @@
-"""Every way a world can go: all orders of the programs' steps, and all of their random choices.
+"""Other ways a world can go: other orders of the programs' steps, and all of their random choices.
 
 Belongs here: the search over what `world.moves` offers and `choices` may answer. Does not belong here: what the
 outcomes mean to anybody.
 
-Worlds that are equal are visited once, so the cost is the number of different worlds on the way, not of the ways. That
-is small for one object on a few nodes and hopeless for a cluster: the search stops at *limit* and says so.
+Every choice a program makes at random is tried. Orders are tried as far as they stray from the usual one (`moves`): to
+take the second move on offer instead of the first costs one *delay*, the third two, and a way may cost so many in all.
+None stands for any number. Races that decide something need one or two: CNCC being done before the cluster manager has
+seen its last change, a watch being ahead of another. All orders of a handful of steps are already thousands.
+
+Worlds that are equal are visited once. The search stops at *limit* worlds and says so.
 """
 
 from __future__ import annotations
@@ -15,15 +19,16 @@ from dataclasses import dataclass
 from chalicelib.domain.twin.choices import every_outcome
 from chalicelib.domain.twin.world import Move, World, at, moves, next_timer, perform
 
-DEFAULT_LIMIT = 20_000
+USUAL_DELAYS = 2
+DEFAULT_LIMIT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Quiet worlds that were reached, without repeats.
+    """Worlds that were reached, without repeats.
 
     Attributes:
-        complete: All there are. If not, the search was stopped at its limit.
+        complete: All there are within the delays. If not, the search was stopped at its limit.
     """
 
     worlds: tuple[World, ...]
@@ -31,63 +36,67 @@ class Outcomes:
 
 
 def settle_every_way(
-    worlds: Iterable[World], *, limit: int = DEFAULT_LIMIT, key: Callable[[World], object] | None = None
+    worlds: Iterable[World],
+    *,
+    delays: int | None = USUAL_DELAYS,
+    limit: int = DEFAULT_LIMIT,
+    options: Callable[[World], Iterator[Move]] = moves,
 ) -> Outcomes:
-    """Run each of *worlds* until quiet, in every order and with every choice.
+    """Run each of *worlds* until quiet, in other orders too and with every choice.
 
     Args:
+        delays: How far orders may stray from the usual one; None for any order at all.
         limit: Different worlds to visit at most.
-        key: What makes two worlds the same; the worlds themselves by default.
+        options: What may happen next; a world without options is quiet.
     """
-    same = key or _itself
-    waiting = list(worlds)
-    seen = {same(world) for world in waiting}
-    quiet: dict[object, World] = {}
-    while waiting:
-        world = waiting.pop()
-        options = list(moves(world))
-        if not options:
-            quiet.setdefault(same(world), world)
-        for move in options:
-            if len(seen) > limit:
-                return Outcomes(tuple(quiet.values()), complete=False)
-            for after in after_every_choice(world, move):
-                if same(after) not in seen:
-                    seen.add(same(after))
-                    waiting.append(after)
-    return Outcomes(tuple(quiet.values()), complete=True)
+    ahead: list[list[World]] = [list(dict.fromkeys(worlds))]
+    seen: set[World] = set()
+    quiet: dict[World, None] = {}
+    for spent in range(1 + (delays if delays is not None else 0)):
+        if spent == len(ahead):
+            break
+        while ahead[spent]:
+            world = ahead[spent].pop()
+            if world in seen:
+                continue
+            if len(seen) >= limit:
+                return Outcomes(tuple(quiet), complete=False)
+            seen.add(world)
+            on_offer = list(options(world))
+            if not on_offer:
+                quiet[world] = None
+            for place, move in enumerate(on_offer if delays is None else on_offer[: delays - spent + 1]):
+                cost = spent if delays is None else spent + place
+                while len(ahead) <= cost:
+                    ahead.append([])
+                ahead[cost].extend(after for after in after_every_choice(world, move) if after not in seen)
+    return Outcomes(tuple(quiet), complete=True)
 
 
 def advance_every_way(
-    worlds: Iterable[World], to: float, *, limit: int = DEFAULT_LIMIT, key: Callable[[World], object] | None = None
+    worlds: Iterable[World], to: float, *, delays: int | None = USUAL_DELAYS, limit: int = DEFAULT_LIMIT
 ) -> Outcomes:
-    """Let time pass until *to* in each of *worlds*, every timer's consequences running every way.
+    """Let time pass until *to* in each of *worlds*, the consequences of every timer running every way.
 
     Args:
         to: Seconds of the worlds' time.
-        limit: Different worlds to visit between two timers at most.
-        key: What makes two worlds the same; the worlds themselves by default.
+        delays: As in `settle_every_way`, anew at each timer; so for *limit*.
     """
-    same = key or _itself
-    start = settle_every_way(worlds, limit=limit, key=key)
-    complete = start.complete
-    waiting, arrived = list(start.worlds), dict[object, World]()
+    settled = settle_every_way(worlds, delays=delays, limit=limit)
+    complete = settled.complete
+    waiting, arrived = list(settled.worlds), dict[World, None]()
     while waiting:
         world = waiting.pop()
         timer = next_timer(world)
         if timer is None or timer > to:
-            arrived.setdefault(same(world), at(world, max(to, world.now)))
+            arrived[at(world, max(to, world.now))] = None
             continue
-        woken = settle_every_way([at(world, max(timer, world.now))], limit=limit, key=key)
+        woken = settle_every_way([at(world, max(timer, world.now))], delays=delays, limit=limit)
         complete = complete and woken.complete
         waiting.extend(woken.worlds)
-    return Outcomes(tuple(arrived.values()), complete)
+    return Outcomes(tuple(arrived), complete)
 
 
 def after_every_choice(world: World, move: Move) -> Iterator[World]:
     """The worlds that one move can lead to, equal ones as often as they occur."""
     return every_outcome(lambda choose: perform(world, move, choose)[0])
-
-
-def _itself(world: World) -> object:
-    return world

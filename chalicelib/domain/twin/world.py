@@ -30,6 +30,9 @@ from chalicelib.domain.twin.values import Change, Objects
 
 Changes: TypeAlias = tuple[Change, ...]
 
+KINDS = 3
+"""Of objects that the cluster manager watches."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -110,13 +113,8 @@ def stop_cncc(world: World) -> World:
 def moves(world: World) -> Iterator[Move]:
     """Everything that may happen next at this moment, the order that `settle` takes first."""
     if world.manager is not None:
-        kinds: set[type] = set()
-        for place, change in enumerate(world.inbox):
-            if type(change) not in kinds:
-                kinds.add(type(change))
-                yield Deliver(place)
-            if len(kinds) == 3:
-                break
+        if world.manager.stage is cluster_manager.Stage.RUNNING:
+            yield from _deliveries(world.inbox)
         due = cluster_manager.next_due(world.manager)
         if due is not None and due <= world.now:
             yield WakeManager()
@@ -125,6 +123,17 @@ def moves(world: World) -> Iterator[Move]:
             yield AnswerCall(key)
         for event in cncc.runnable(world.cncc, world.now):
             yield RunCncc(event)
+
+
+def _deliveries(inbox: Changes) -> Iterator[Deliver]:
+    """The oldest change of each kind, oldest first: each kind has a watch of its own."""
+    kinds: set[type] = set()
+    for place, change in enumerate(inbox):
+        if type(change) not in kinds:
+            kinds.add(type(change))
+            yield Deliver(place)
+        if len(kinds) == KINDS:
+            break
 
 
 def perform(world: World, move: Move, choose: Choose = first) -> tuple[World, Changes]:

@@ -1,0 +1,193 @@
+"""The stage: a small ROSA, its AWS account and the product deployed into it, all in this process.
+
+`Stage` puts together what the other modules of the sandbox are: AWS (`aws`), one cluster (`rosa`), its controllers
+(`controllers`), and our functions with the queues, table, topic and rules of the template that an operator deploys
+(`plumbing`). The demo plays on it, tests too. With a stepped timeline minutes pass in milliseconds, and the functions
+see that time as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from chalicelib import wiring
+from chalicelib.settings import Settings
+from sandbox.aws import AwsSandbox, Ec2Timing
+from sandbox.aws.events import InstanceStateChange
+from sandbox.controllers import Controllers
+from sandbox.plumbing import InProcessInvoker, Plumbing, create_resources, read_wiring
+from sandbox.rosa import Rosa, RosaTiming, Scenario
+from sandbox.timeline import SteppedTimeline, Timeline
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEMPLATE = PROJECT / ".chalice" / "infrastructure.yaml"
+BUCKET, KEY = "egress-keeper-fleet", "fleet.yaml"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One message that a subscriber of the alerts topic received."""
+
+    subject: str
+    body: str
+    attributes: Mapping[str, str]
+
+
+def fleet_text(
+    scenario: Scenario, api_url: str, policies: Iterable[str], *, token: str, mode: str = "enforce", pools: str = ""
+) -> str:
+    """A fleet file for the cluster of *scenario*. *policies* are YAML list items, indented by six blanks."""
+    listed = pools or "[" + ", ".join(f"{{name: {p.name}}}" for p in scenario.all_pools if "egress" in p.name) + "]"
+    return "\n".join(
+        [
+            f"defaults: {{mode: {mode}}}",
+            "clusters:",
+            f"  - name: {scenario.name}",
+            f"    region: {scenario.region}",
+            f"    infra_id: {scenario.infra_id}",
+            f'    api: {{url: "{api_url}", token: "{token}"}}',
+            f"    machine_pools: {listed}",
+            "    policies:",
+            *policies,
+            "",
+        ]
+    )
+
+
+class Stage:
+    """Everything, as a context manager. `rosa`, `aws`, `plumbing` and `controllers` may be used directly.
+
+    Args:
+        scenario: The cluster at the beginning.
+        policies: YAML list items of the fleet file's policies, indented by six blanks.
+        timeline: None for a stepped one of its own.
+        parameters: Template parameters that differ from their defaults.
+        timing: How long nodes take to join and leave.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        policies: Iterable[str],
+        *,
+        timeline: Timeline | None = None,
+        parameters: Mapping[str, str] | None = None,
+        timing: RosaTiming | None = None,
+        mode: str = "enforce",
+    ) -> None:
+        self.scenario = scenario
+        self.timeline = timeline or SteppedTimeline()
+        self._policies = tuple(policies)
+        self._parameters = {"FleetBucket": BUCKET, "FleetKey": KEY, **(parameters or {})}
+        self._timing = timing or RosaTiming.realistic()
+        self._mode = mode
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Bring everything up; the cluster is ready, nothing of ours has run yet."""
+        import app as application  # the handlers, as Lambda imports them
+
+        timing = Ec2Timing(running_after_seconds=15.0, terminated_after_seconds=30.0)
+        self.aws = self._stack.enter_context(AwsSandbox(self.timeline, region=self.scenario.region, timing=timing))
+        self.rosa = self._stack.enter_context(
+            Rosa(self.scenario, self.aws, timing=self._timing, controllers=self._make_controllers)
+        )
+        self._put_secret_and_fleet()
+        resources = create_resources(self.aws, TEMPLATE, self._parameters)
+        connections = read_wiring(application.app, resources, project_dir=PROJECT)
+        invoker = InProcessInvoker(application.app, self.aws.environment())
+        self.plumbing = Plumbing(application.app, self.aws, resources, connections, invoker)
+        self._stack.callback(self.plumbing.stop)
+        self.resources = resources
+        self.inbox_url = self._subscribe_inbox(resources.refs["AlertsTopic"])
+        wiring.provide(self._runtime)
+        self._stack.callback(wiring.provide, wiring.Runtime)
+        self.aws.on_instance_state(self._emit)
+        self.run_for(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take everything down again."""
+        self._stack.__exit__(kind, error, trace)
+
+    # Time
+
+    def run_for(self, seconds: float) -> int:
+        """Let *seconds* pass with everything that falls due; returns how many functions ran."""
+        return self.plumbing.run_for(seconds)
+
+    def now(self) -> datetime:
+        """The time on this stage."""
+        return datetime.fromtimestamp(self.timeline.now(), UTC)
+
+    # What people see
+
+    def read_mail(self) -> list[Mail]:
+        """Alerts that arrived since the last time, oldest first."""
+        sqs = self.aws.client("sqs")
+        mail: list[Mail] = []
+        while messages := sqs.receive_message(QueueUrl=self.inbox_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=self.inbox_url, ReceiptHandle=message["ReceiptHandle"])
+                note = json.loads(message["Body"])
+                attributes = {key: value["Value"] for key, value in note.get("MessageAttributes", {}).items()}
+                mail.append(Mail(note["Subject"], note["Message"], attributes))
+        return mail
+
+    def put_fleet(self, text: str) -> None:
+        """Replace the fleet file."""
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=text.encode())
+
+    @property
+    def default_fleet(self) -> str:
+        """The fleet file that the stage starts with."""
+        return fleet_text(
+            self.scenario,
+            self.rosa.api_url,
+            self._policies,
+            token=f"secretsmanager:egress-keeper/{self.scenario.name}",
+            mode=self._mode,
+        )
+
+    # Inside
+
+    def _make_controllers(self, rosa: Rosa) -> list[Controllers]:
+        self.controllers = Controllers(rosa.kube, self.aws)
+        return [self.controllers]
+
+    def _put_secret_and_fleet(self) -> None:
+        token = next(iter(self.rosa.tokens))
+        self.aws.client("secretsmanager").create_secret(Name=f"egress-keeper/{self.scenario.name}", SecretString=token)
+        location = {"LocationConstraint": self.scenario.region}
+        self.aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
+        self.put_fleet(self.default_fleet)
+
+    def _subscribe_inbox(self, topic_arn: str) -> str:
+        """A queue behind the topic stands for the person who gets the mail."""
+        sqs, sns = self.aws.client("sqs"), self.aws.client("sns")
+        url = str(sqs.create_queue(QueueName="inbox-of-the-person-on-call")["QueueUrl"])
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+        return url
+
+    def _emit(self, change: InstanceStateChange) -> None:
+        self.plumbing.emit(change.to_event())
+
+    def _runtime(self, settings: Settings) -> wiring.Runtime:
+        return wiring.Runtime(settings, clock=self.now)
+
+    def documents(self, path: str) -> Any:
+        """What the REST API answers to GET *path*, parsed."""
+        return self.plumbing.request("GET", path).json
+
+
+__all__ = ["Mail", "Stage", "fleet_text"]

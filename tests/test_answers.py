@@ -1,0 +1,426 @@
+"""`docs/schemas/answers-1.json` describes every document that is printed or answered, and nothing else passes it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+cli: Any = None
+from chalicelib.adapters.errors import Conflict, Unreachable
+from chalicelib.domain import actions, plan
+from chalicelib.domain.findings import Kind, Severity
+from chalicelib.domain.spec import ClusterSpec, Mode
+from chalicelib.domain.verdicts import State
+from chalicelib.settings import Settings
+from chalicelib.usecases import documents
+from chalicelib.usecases.ports import RunRecord
+from chalicelib.usecases.tell import Timing
+from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
+from chalicelib.wiring import Runtime
+from tests import factories
+from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeQueues, assign_all
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "answers-1.json").read_text(encoding="utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+FREE_KEYS = {"tags", "labels", "before", "after"}
+"""Members whose own keys are free (tags and labels); of `before` and `after` only those of a TagReservation."""
+
+ADDRESSES = ("10.10.100.253", "10.10.150.253", "10.10.200.253")
+PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
+Document = dict[str, Any]
+
+
+class World:
+    """A three-zone cluster with its AWS side, memory and topic."""
+
+    def __init__(self, desired: ClusterSpec | None = None, *, tells: bool = True) -> None:
+        start = factories.snapshot(nodes_per_zone=2)
+        self.desired = desired or factories.cluster(
+            factories.policy("ns", *ADDRESSES), factories.policy("pod", per_zone=1, pods=factories.PODS)
+        )
+        self.cluster, self.ec2, self.clock = FakeCluster(start), FakeEc2(start), Clock()
+        self.memory, self.alerts = (FakeMemory(), FakeAlerts()) if tells else (None, None)
+
+    def visit(self) -> Outcome:
+        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts)
+        return visit(self.desired, outside, PACE, run_id="demo.1")
+
+    def settle(self) -> None:
+        self.visit()
+        assign_all(self.cluster, self.ec2)
+
+
+def first_visit() -> Outcome:
+    return World().visit()
+
+
+def at_rest() -> Outcome:
+    world = World()
+    world.settle()
+    return world.visit()
+
+
+def on_a_terminal() -> Outcome:
+    return World(tells=False).visit()
+
+
+def observed_only() -> Outcome:
+    world = World()
+    world.desired = replace(world.desired, mode=Mode.OBSERVE)
+    return world.visit()
+
+
+def drifted() -> Outcome:
+    """A hand edit, a lost reservation, lost tags, a CPIC that failed, one that went: told after they settled."""
+    world = World()
+    world.settle()
+    world.cluster.edit("pod", "10.10.100.238", "not an address")
+    del world.ec2.reservations["scr-10.10.100.253/32"]
+    there = world.ec2.reservations["scr-10.10.200.253/32"]
+    world.ec2.reservations[there.id] = replace(there, tags={**there.tags, "egress-keeper/policy/ns": "", "team": "a"})
+    failed = factories.cpic(ADDRESSES[1], "node-b0", assigned="False", message="denied")
+    world.cluster.cpics[ADDRESSES[1]] = failed
+    del world.cluster.cpics[ADDRESSES[2]]
+    world.desired = replace(world.desired, mode=Mode.OBSERVE)
+    world.visit()
+    world.clock.advance(120)
+    return world.visit()
+
+
+def troubled_nodes() -> Outcome:
+    """One node without a label on HCP, one without annotation, zone and subnet, one that joins, one that announces
+    less than nothing.
+    """
+    world = World()
+    nodes = world.cluster.nodes
+    nodes["node-a0"] = replace(nodes["node-a0"], assignable=None, pool="demo-egress-a")
+    nodes["node-a1"] = replace(
+        nodes["node-a1"], egress_config=factories.unreadable(), zone=None, instance_id=None, host_addresses=None
+    )
+    young = factories.NOW - timedelta(minutes=2)
+    nodes["node-b0"] = replace(nodes["node-b0"], ready=False, created_at=young)
+    world.ec2.instances["i-b0"] = replace(world.ec2.instances["i-b0"], launched_at=young)
+    config = nodes["node-c0"].egress_config
+    nodes["node-c0"] = replace(nodes["node-c0"], egress_config=replace(config, capacity_ipv4=-1))  # type: ignore[type-var]  # it is an EgressIpConfig there
+    return world.visit()
+
+
+def refused() -> Outcome:
+    world = World()
+    world.settle()
+    world.desired = replace(world.desired, policies=())
+    return world.visit()
+
+
+def policy_removed() -> Outcome:
+    """All addresses of one policy go with a person's approval; a visit later so do its reservations."""
+    world = World()
+    world.settle()
+    world.desired = replace(world.desired, policies=world.desired.policies[1:], max_change_share=1.0)
+    for name in ("ns",):
+        for address in world.cluster.egress_ips[name].spec.addresses:
+            there = world.cluster.cpics[address]
+            world.cluster.cpics[address] = replace(there, assigned="False", reason="CloudResponseError")
+    return world.visit()
+
+
+def reservations_left_over() -> Outcome:
+    world = World()
+    world.settle()
+    world.desired = replace(world.desired, policies=world.desired.policies[1:])
+    del world.cluster.egress_ips["ns"]
+    assign_all(world.cluster, world.ec2)
+    return world.visit()
+
+
+def failed_actions() -> Outcome:
+    world = World()
+    world.ec2.fail("reserve_cidr")
+    return world.visit()
+
+
+def conflict() -> Outcome:
+    world = World()
+    world.cluster.fail(
+        "apply_egress_ip", Conflict("cluster API", "apply EgressIP", "conflict", {".spec.egressIPs": "argocd"})
+    )
+    return world.visit()
+
+
+def foreign_everything() -> Outcome:
+    """Addresses out of every subnet, AWS's own, a host's, and an object that is somebody else's."""
+    world = World(
+        factories.cluster(
+            factories.policy("ns", "10.99.0.1", "10.10.100.1", str(factories.host("b", 0))), factories.policy("other")
+        )
+    )
+    world.cluster.egress_ips["other"] = factories.egress_ip("other", "10.10.200.9", labels={})
+    return world.visit()
+
+
+def unknown(*operations: str) -> Outcome:
+    world = World()
+    world.settle()
+    for operation in operations:
+        world.cluster.fail(operation)
+        world.ec2.fail(operation)
+    return world.visit()
+
+
+def nodes_unknown() -> Outcome:
+    return unknown("fetch_nodes")
+
+
+def cpics_unknown() -> Outcome:
+    return unknown("fetch_cpics")
+
+
+def aws_unknown() -> Outcome:
+    return unknown("fetch_instances")
+
+
+SITUATIONS: tuple[Callable[[], Outcome], ...] = (
+    first_visit,
+    at_rest,
+    on_a_terminal,
+    observed_only,
+    drifted,
+    troubled_nodes,
+    refused,
+    policy_removed,
+    reservations_left_over,
+    failed_actions,
+    conflict,
+    foreign_everything,
+    nodes_unknown,
+    cpics_unknown,
+    aws_unknown,
+)
+
+
+def documents_of(outcome: Outcome) -> list[Document]:
+    """All documents of one visit, as they are after a journey through JSON."""
+    look, visited = outcome.look, documents.visit_document(outcome)
+    made = [
+        documents.envelope("capacity", [documents.capacity_document(look)]),
+        documents.envelope("plan", [documents.plan_document(look)]),
+        documents.envelope("drift", [documents.drift_document(look)]),
+        documents.envelope("apply", [visited]),
+        documents.envelope("visit", [visited, visited]),
+    ]
+    return [json.loads(json.dumps(document)) for document in made]
+
+
+def run_documents() -> list[Document]:
+    """A run in each of its states, and the list of them."""
+    done = documents_of(drifted())[-1]
+    records = [
+        RunRecord("demo.1", "demo", "queued", factories.NOW, {}),
+        RunRecord("demo.2", "demo", "running", factories.NOW, {}),
+        RunRecord("demo.3", "demo", "done", factories.NOW, done),
+        RunRecord("demo.4", "demo", "failed", factories.NOW, {"error": "SNS: Publish: 503"}),
+    ]
+    made = [*map(documents.run_document, records), documents.runs_document("demo", records)]
+    return [json.loads(json.dumps(document)) for document in made]
+
+
+@cache
+def all_documents() -> tuple[Document, ...]:
+    return (*[d for situation in SITUATIONS for d in documents_of(situation())], *run_documents())
+
+
+def problems(document: Any) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(document)]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+def test_every_document_of_a_visit_is_as_described(situation: Callable[[], Outcome]) -> None:
+    """Whatever the situation, the five documents that a visit gives rise to follow the schema."""
+    for document in documents_of(situation()):
+        assert problems(document) == [], document["schema"]
+
+
+def test_the_situations_reach_every_kind_of_action_and_most_states() -> None:
+    """What no situation produces would be described without proof."""
+    planned = [situation().look.planned for situation in SITUATIONS]
+    assert {type(a).__name__ for p in planned for a in p.actions} == {
+        kind.__name__ for kind in actions.Action.__args__
+    }
+    states = {verdict.state for p in planned for verdict in p.verdicts}
+    assert {State.SERVING, State.ABSENT, State.FAILED, State.STATUS_UNBACKED, State.UNASSIGNED} <= states
+    assert {a.source for p in planned for a in p.allocations} == {"fleet", "object", "reservation", "chosen"}
+    assert any(allocation.held for p in planned for allocation in p.allocations)
+
+
+def test_runs_are_as_described_in_every_state() -> None:
+    """A run without result, with one, and broken off."""
+    for document in run_documents():
+        assert problems(document) == []
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(FLEET, encoding="utf-8")
+    made = Runtime(Settings(fleet=str(fleet)), {}, clock=Clock())
+    made.adapters.memory, made.adapters.queues = FakeMemory(), FakeQueues()
+    return made
+
+
+FLEET = """
+clusters:
+  - name: demo
+    region: eu-central-1
+    infra_id: demo-x7k2p
+    api: {url: "https://api.demo.example:443", token: "env:TOKEN"}
+    policies:
+      - name: ns
+        namespaces: {matchLabels: {kubernetes.io/metadata.name: demo-egress-ns}}
+        addresses: [10.10.100.253]
+"""
+
+
+def test_clusters_and_ordered_visits_are_as_described(runtime: Runtime) -> None:
+    """What the API answers without looking at a cluster: the list, the receipt, the run in the queue, the runs."""
+    receipt = runtime.request_visit("demo", {})
+    answers = [runtime.clusters(), receipt, runtime.run(receipt["run_id"]), runtime.runs("demo")]
+    assert [answer["schema"].split("/")[1] for answer in answers] == ["clusters", "accepted", "run", "runs"]
+    for answer in answers:
+        assert problems(json.loads(json.dumps(answer))) == []
+
+
+def test_validate_is_as_described(runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `egress-keeper validate --json` prints."""
+    assert cli.main(["validate", "--json", "--fleet", runtime.settings.fleet]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["schema"] == "egress-keeper/validate/1"
+    assert problems(printed) == []
+
+
+def mutations(document: Document) -> Iterator[tuple[str, Document]]:
+    """*document* with one member taken away, renamed, or given another type: each of its members in turn."""
+    for path in list(_members(document)):
+        for what, change in (("without", _without), ("renamed", _renamed), ("of another type", _retyped)):
+            changed = copy.deepcopy(document)
+            change(_at(changed, path[:-1]), path[-1])
+            yield f"{document['schema']} {what}: {'.'.join(map(str, path))}", changed
+
+
+def one_of_each(value: Any) -> Any:
+    """The same document with one item a list, or one a kind of action: as many members, far fewer repetitions."""
+    if isinstance(value, dict):
+        return {key: one_of_each(item) for key, item in value.items()}
+    if isinstance(value, list):
+        first = {item.get("action", "") if isinstance(item, dict) else "": item for item in reversed(value)}
+        return [one_of_each(item) for item in first.values()]
+    return value
+
+
+def _members(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield (*path, key)
+            if not (key in FREE_KEYS and _has_free_keys(value, key)):
+                yield from _members(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _members(item, (*path, index))
+
+
+def _has_free_keys(holder: Document, key: str) -> bool:
+    return key in ("tags", "labels") or holder.get("action") == "TagReservation"
+
+
+def _at(value: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _without(holder: Document, key: str) -> None:
+    del holder[key]
+
+
+def _renamed(holder: Document, key: str) -> None:
+    holder[f"{key}_"] = holder.pop(key)
+
+
+def _retyped(holder: Document, key: str) -> None:
+    holder[key] = {"unexpected": 1}
+
+
+def test_no_member_may_go_missing_change_its_name_or_its_type() -> None:
+    """The schema is tight: each such document is turned down, whichever member it is."""
+    fullest: dict[str, Document] = {}
+    for document in map(one_of_each, all_documents()):
+        fullest[document["schema"]] = max(fullest.get(document["schema"], {}), document, key=_size)
+    every_action = [one_of_each(documents_of(situation())[1]) for situation in (drifted, reservations_left_over)]
+    accepted, tried = [], 0
+    for document in (*fullest.values(), *every_action):
+        for what, changed in mutations(document):
+            tried += 1
+            accepted += [what] if VALIDATOR.is_valid(changed) else []
+    assert accepted == []
+    assert tried > 300
+
+
+def _size(document: Document) -> int:
+    return len(json.dumps(document))
+
+
+def test_a_document_does_not_pass_as_another() -> None:
+    """The member `schema` decides; an unknown one is turned down."""
+    for document in documents_of(first_visit())[:3]:
+        for other in ("capacity", "plan", "drift", "accepted", "nonsense"):
+            name = f"egress-keeper/{other}/1"
+            assert VALIDATOR.is_valid({**document, "schema": name}) == (name == document["schema"])
+
+
+def test_lists_of_values_are_those_of_the_code() -> None:
+    """A new kind of finding, state or severity is a change of the schema too."""
+    defined = SCHEMA["$defs"]
+    assert defined["kind"]["enum"] == [kind.value for kind in Kind]
+    assert defined["state"]["enum"] == [state.value for state in State]
+    assert defined["severity"]["enum"] == [severity.value for severity in Severity]
+    assert defined["mode"]["enum"] == [mode.value for mode in Mode]
+
+
+def test_every_member_is_explained_and_every_part_is_used() -> None:
+    """A schema is read by people: each member has a sentence, and no part of it is left over."""
+    missing = [
+        f"{path}.{name}"
+        for path, node in _nodes(SCHEMA)
+        for name, member in node.get("properties", {}).items()
+        if not member.get("description")
+    ]
+    assert missing == []
+    used = {node["$ref"].removeprefix("#/$defs/") for _, node in _nodes(SCHEMA) if "$ref" in node}
+    assert used == set(SCHEMA["$defs"])
+
+
+def test_the_schema_is_itself_valid() -> None:
+    """Draft 2020-12, and every object closed to members nobody described."""
+    Draft202012Validator.check_schema(SCHEMA)
+    opened = [path for path, n in _nodes(SCHEMA) if "properties" in n and n.get("additionalProperties") is not False]
+    assert opened == []
+
+
+def _nodes(value: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema in the schema."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, item in value.items():
+            if key not in ("const", "enum", "required"):
+                yield from _nodes(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nodes(item, f"{path}[{index}]")
