@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from chalicelib.domain.snapshot import Unknown
-from chalicelib.usecases.visit import Outcome
+if TYPE_CHECKING:
+    from chalicelib.usecases.visit import Outcome
 
 NAMESPACE = "EgressKeeper"
 SERVICE = "egress-keeper"
 
 logger = Logger(service=SERVICE)
-metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 
 def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    """Chalice middleware for all handlers: log context, cold-start metric, flush even when the handler raises."""
+    """Chalice middleware for all handlers: the Lambda context and the event's id in every line that is logged."""
     if event is None:
         return get_response(event)
     raw, context = _raw(event)
@@ -32,8 +31,7 @@ def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
     def run(_event: Any, _context: Any) -> Any:
         return get_response(event)
 
-    with_metrics = metrics.log_metrics(run, capture_cold_start_metric=True)
-    return logger.inject_lambda_context(with_metrics, correlation_id_path="id", clear_state=True)(raw, context)
+    return logger.inject_lambda_context(run, correlation_id_path="id", clear_state=True)(raw, context)
 
 
 def _raw(event: Any) -> tuple[dict[str, Any], Any]:
@@ -43,16 +41,20 @@ def _raw(event: Any) -> tuple[dict[str, Any], Any]:
     return event.to_dict(), event.context
 
 
-def count(name: str, value: float, **dimensions: str) -> None:
-    """Add one metric with its own dimensions."""
-    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
-        metric.add_dimension(name="service", value=SERVICE)
-        for key, text in dimensions.items():
-            metric.add_dimension(name=key, value=text)
+def emit(values: Mapping[str, float], unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
+    """Write one line of embedded metrics: *values* by name, all with the same dimensions."""
+    line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    for key, text in dimensions.items():
+        line.add_dimension(name=key, value=text)
+    for name, value in values.items():
+        line.add_metric(name=name, unit=unit, value=value)
+    line.flush_metrics()
 
 
 def record_visit(outcome: Outcome, calls: Mapping[str, int]) -> None:
     """Log the visit in one line and emit its metrics: capacity by zone, drift, duration, calls by API."""
+    from chalicelib.domain.snapshot import Unknown  # here, so that functions which visit nothing need not load it
+
     cluster = outcome.look.desired.name
     planned = outcome.look.planned
     logger.info(
@@ -72,25 +74,27 @@ def record_visit(outcome: Outcome, calls: Mapping[str, int]) -> None:
     capacity = outcome.look.capacity
     if not isinstance(capacity, Unknown):
         for zone in capacity.zones:
-            for name, value in (
-                ("Capacity", zone.capacity),
-                ("Headroom", zone.headroom),
-                ("HeadroomAfterLoss", zone.headroom_after_loss),
-            ):
-                if value is not None:
-                    count(name, value, cluster=cluster, zone=zone.name)
+            numbers = {
+                "Capacity": zone.capacity,
+                "Headroom": zone.headroom,
+                "HeadroomAfterLoss": zone.headroom_after_loss,
+                "FreeAddresses": zone.free_addresses,
+            }
+            known = {name: value for name, value in numbers.items() if value is not None}
+            emit(known, cluster=cluster, zone=zone.name)
     drifted = sum(1 for verdict in planned.verdicts if verdict.in_spec and not verdict.serving_node)
-    count("DriftedAddresses", drifted, cluster=cluster)
-    count("Findings", len(outcome.findings), cluster=cluster)
-    count("VisitSeconds", (outcome.ended_at - outcome.started_at).total_seconds(), cluster=cluster)
+    emit({"DriftedAddresses": drifted, "Findings": len(outcome.findings)}, cluster=cluster)
+    emit(
+        {"VisitDuration": (outcome.ended_at - outcome.started_at).total_seconds()}, MetricUnit.Seconds, cluster=cluster
+    )
     for api, number in sorted(calls.items()):
-        count("Calls", number, cluster=cluster, api=api)
+        emit({"Calls": number}, cluster=cluster, api=api)
 
 
 def drop(what: str, why: str) -> None:
     """Log and count a message that nobody can use; it is not retried."""
     logger.warning(what, extra={"why": why[:500]})
-    metrics.add_metric(name="Dropped", unit=MetricUnit.Count, value=1)
+    emit({"Dropped": 1}, what=what)
 
 
 def say(message: str, **facts: object) -> None:

@@ -162,7 +162,7 @@ class Runtime:
         for why in routing.malformed:
             telemetry.drop("event dropped", why)
         for outcome, number in sorted(routing.outcomes.items()):
-            telemetry.count("Events", number, outcome=outcome)
+            telemetry.emit({"Events": number}, outcome=outcome)
         telemetry.say("events routed", outcomes=routing.outcomes, runs=routing.runs, correlation=routing.correlation)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in routing.failed]}
 
@@ -291,7 +291,7 @@ _make: Callable[[Settings], Runtime] = Runtime
 
 def provide(make: Callable[[Settings], Runtime]) -> None:
     """Have runtimes made by *make* from now on: for a process whose clock is not the wall clock's (the sandbox)."""
-    global _make, _runtime  # noqa: PLW0603 - see `runtime`
+    global _make, _runtime
     _make, _runtime = make, None
 
 

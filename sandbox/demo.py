@@ -15,7 +15,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
 
-from chalicelib import text
+from chalicelib import telemetry, text
 from sandbox.plumbing import Invocation
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Stage
@@ -53,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--logs", action="store_true", help="show the functions' own structured logs too")
     options = parser.parse_args(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    if not options.logs:
+        telemetry.logger.setLevel(logging.CRITICAL)
     started = time.monotonic()
     say("Bringing up a small ROSA on this machine: AWS (moto), a cluster API, OVN-Kubernetes and its cloud controller.")
     with Stage(SCENARIO, POLICIES) as stage:

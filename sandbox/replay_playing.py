@@ -52,8 +52,8 @@ class Played:
     """A world after a step.
 
     Attributes:
-        failing: The failed form of CPICs that CNCC is just trying again: they are shown as failed.
-        failing_before: The same when the step began.
+        failing: The failed form of CPICs that have only gone from False to Unknown since.
+        failing_before: Those of them that were shown as failed when the step began.
         changes: Everything that changed in the cluster API during the step.
     """
 
@@ -109,7 +109,8 @@ def play(world: World, failing: Mapping[str, Cpic], step: Step, zones: Zones) ->
         WrongStatus: A request got another HTTP status than recorded.
         UnreadableRecording: An action that cannot be done.
     """
-    played = Played(world, failing, failing)
+    played = Played(world, failing)
+    played = replace(played, failing_before=played.shown_failed)
     for action in step.actions:
         if action["do"] == "wait":
             played = played.later(*advance(played.world, played.world.now + action["seconds"]))

@@ -97,7 +97,7 @@ class Stage:
         timing = Ec2Timing(running_after_seconds=15.0, terminated_after_seconds=30.0)
         self.aws = self._stack.enter_context(AwsSandbox(self.timeline, region=self.scenario.region, timing=timing))
         self.rosa = self._stack.enter_context(
-            Rosa(self.scenario, self.aws, timing=self._timing, controllers=self._make_controllers)
+            Rosa(self.scenario, self.aws, timing=self._timing, controllers=self._make_controllers, https=False)
         )
         self._put_secret_and_fleet()
         resources = create_resources(self.aws, TEMPLATE, self._parameters)
@@ -109,8 +109,8 @@ class Stage:
         self.inbox_url = self._subscribe_inbox(resources.refs["AlertsTopic"])
         wiring.provide(self._runtime)
         self._stack.callback(wiring.provide, wiring.Runtime)
+        self.run_for(30)  # the machines of the beginning come up unannounced
         self.aws.on_instance_state(self._emit)
-        self.run_for(10)
         return self
 
     def __exit__(

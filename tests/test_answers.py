@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
 
 cli: Any = None
 from chalicelib.adapters.errors import Conflict, Unreachable
@@ -30,7 +31,8 @@ from tests import factories
 from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeQueues, assign_all
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "answers-1.json").read_text(encoding="utf-8"))
-VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+REGISTRY = Resource.from_contents(SCHEMA) @ Registry()
+VALIDATOR = Draft202012Validator(SCHEMA, registry=REGISTRY, format_checker=FormatChecker())
 FREE_KEYS = {"tags", "labels", "before", "after"}
 """Members whose own keys are free (tags and labels); of `before` and `after` only those of a TagReservation."""
 
@@ -238,8 +240,16 @@ def all_documents() -> tuple[Document, ...]:
     return (*[d for situation in SITUATIONS for d in documents_of(situation())], *run_documents())
 
 
-def problems(document: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(document)]
+@cache
+def part(schema: str) -> Draft202012Validator:
+    """The part of the schema that describes one kind of document: it says where a document is wrong, and faster."""
+    reference = {"$ref": f"{SCHEMA['$id']}#/$defs/{schema.split('/')[1]}"}
+    return Draft202012Validator(reference, registry=REGISTRY, format_checker=FormatChecker())
+
+
+def problems(document: Document) -> list[str]:
+    found = [f"{error.json_path}: {error.message}" for error in part(document["schema"]).iter_errors(document)]
+    return found if found or VALIDATOR.is_valid(document) else ["the schema as a whole turns it down"]
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
@@ -366,9 +376,10 @@ def test_no_member_may_go_missing_change_its_name_or_its_type() -> None:
     every_action = [one_of_each(documents_of(situation())[1]) for situation in (drifted, reservations_left_over)]
     accepted, tried = [], 0
     for document in (*fullest.values(), *every_action):
+        validator = part(document["schema"])
         for what, changed in mutations(document):
             tried += 1
-            accepted += [what] if VALIDATOR.is_valid(changed) else []
+            accepted += [what] if validator.is_valid(changed) else []
     assert accepted == []
     assert tried > 300
 
@@ -378,7 +389,8 @@ def _size(document: Document) -> int:
 
 
 def test_a_document_does_not_pass_as_another() -> None:
-    """The member `schema` decides; an unknown one is turned down."""
+    """The member `schema` decides; none, or an unknown one, is turned down."""
+    assert not VALIDATOR.is_valid({})
     for document in documents_of(first_visit())[:3]:
         for other in ("capacity", "plan", "drift", "accepted", "nonsense"):
             name = f"egress-keeper/{other}/1"

@@ -70,6 +70,9 @@ class Aws:
 
         Raises:
             AdapterError: Whatever went wrong, retries included. The botocore error is the cause.
+
+        For the services that speak JSON, botocore takes a body that is not JSON for an empty answer: who needs a
+        member of the answer checks that it is there.
         """
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError

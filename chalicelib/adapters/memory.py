@@ -122,6 +122,8 @@ class DynamoMemory:
             if newest is not None:
                 parameters["Limit"] = newest - len(found)
             answer = self._call("Query", **parameters)
+            if "Items" not in answer:  # botocore reads a body that is not JSON as an empty answer
+                raise Unreachable("DynamoDB", "Query", "the answer holds no items")
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break
@@ -156,18 +158,24 @@ def document_text(document: Mapping[str, Any], byte_limit: int = DOCUMENT_BYTES)
     A larger document loses its largest top-level values until it fits: a note replaces each, and `cut` lists them.
     """
     text = _json(document)
-    if len(text.encode()) <= byte_limit:
+    excess = _size(text) - byte_limit
+    if excess <= 0:
         return text
-    sizes = {key: len(_json(value).encode()) for key, value in document.items()}
+    sizes = {key: _size(_json(value)) for key, value in document.items()}
     kept = dict(document)
     cut: list[str] = []
+    excess += _size(',"cut":[]')
     for key in sorted(sizes, key=lambda name: (-sizes[name], name)):
-        cut.append(key)
         kept[key] = f"cut: {sizes[key]} bytes are too many to keep here"
-        text = _json({**kept, "cut": cut})
-        if len(text.encode()) <= byte_limit:
-            return text
+        cut.append(key)
+        excess += _size(_json(kept[key])) - sizes[key] + _size(_json(key)) + 1
+        if excess <= 0:
+            return _json({**kept, "cut": cut})
     return _json({"cut": ["everything"]})
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 def _json(value: Any) -> str:

@@ -17,6 +17,9 @@ BATCH_BYTES = 256 * 1024
 
 MAX_DELAY_SECONDS = 900
 
+NOT_ACKNOWLEDGED = "not acknowledged"
+"""botocore reads a body that is not JSON as an empty answer, so a good status alone proves nothing."""
+
 
 class SqsQueues:
     """The `Queues` port over SQS."""
@@ -51,12 +54,12 @@ class SqsQueues:
                 failed = self._send_batch([entry for entry in entries if entry["Id"] in failed])
             if failed:
                 kind = Rejected if all(failure["SenderFault"] for failure in failed.values()) else Unreachable
-                codes = ", ".join(sorted({failure["Code"] for failure in failed.values()}))
+                codes = ", ".join(sorted({str(failure["Code"]) for failure in failed.values()}))
                 raise kind("SQS", "SendMessageBatch", f"{len(failed)} of {len(bodies)} messages not accepted: {codes}")
 
     def send_work(self, body: str, *, group: str, deduplication_id: str) -> None:
         """Put one message on the work queue; a repeat of *deduplication_id* within five minutes changes nothing."""
-        self._aws.call(
+        answer = self._aws.call(
             "sqs",
             "SendMessage",
             QueueUrl=self._work_url,
@@ -64,11 +67,16 @@ class SqsQueues:
             MessageGroupId=group,
             MessageDeduplicationId=deduplication_id,
         )
+        if not answer.get("MessageId"):
+            raise Unreachable("SQS", "SendMessage", NOT_ACKNOWLEDGED)
 
     def _send_batch(self, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Send and return the failures by entry id."""
+        """Send and return the failures by entry id; what the answer does not mention was not accepted either."""
         answer = self._aws.call("sqs", "SendMessageBatch", QueueUrl=self._events_url, Entries=entries)
-        return {failure["Id"]: failure for failure in answer.get("Failed", ())}
+        accepted = {success["Id"] for success in answer.get("Successful", ())}
+        told = {failure["Id"]: failure for failure in answer.get("Failed", ())}
+        silent = {"Code": NOT_ACKNOWLEDGED, "SenderFault": False}
+        return {entry["Id"]: told.get(entry["Id"], silent) for entry in entries if entry["Id"] not in accepted}
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:

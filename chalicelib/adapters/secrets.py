@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from chalicelib.adapters.aws import Aws
-from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected
+from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected, Unreachable
 from chalicelib.domain.spec import SecretRef
 
 IAM_ACTIONS = frozenset({"secretsmanager:GetSecretValue"})
@@ -99,8 +99,12 @@ class Secrets:
                 return self._environment[name]
             case (None, None, str(secret_id)):
                 answer = self._ask(ref, secret_id)
-                if "SecretString" not in answer:
+                if "SecretBinary" in answer:
                     raise Rejected("Secrets Manager", "GetSecretValue", f"{describe(ref)} is binary, not text")
+                if "SecretString" not in answer:
+                    raise Unreachable(
+                        "Secrets Manager", "GetSecretValue", f"{describe(ref)}: the answer holds no value"
+                    )
                 return str(answer["SecretString"])
             case _:
                 raise Rejected("secrets", "read", "a secret reference must name one of file, env and secret_id")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from chalicelib.domain.addresses import aws_reserved
+from chalicelib.domain.addresses import AddressCount, aws_reserved
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
@@ -103,11 +103,11 @@ def report_capacity(observed: Snapshot) -> Known[CapacityReport]:
     leaving = _leaving_by_node(observed.cpics)
     by_ec2 = _ec2_capacity_by_node(observed)
     instances = observed.instances
-    instance_ids = None if isinstance(instances, Unknown) else {instance.id for instance in instances}
+    state_by_id = None if isinstance(instances, Unknown) else {instance.id: instance.state for instance in instances}
     rows = tuple(
         _node_row(
             node,
-            instance_known=None if instance_ids is None else node.instance_id in instance_ids,
+            instance_trouble="" if state_by_id is None else _instance_trouble(node, state_by_id),
             by_ec2=by_ec2.get(node.name),
             carried=None if carried is None else carried.get(node.name, 0),
             leaving=leaving.get(node.name, 0),
@@ -140,15 +140,13 @@ def eligibility(node: Node) -> tuple[str, ...]:
 
 
 def _node_row(
-    node: Node, *, instance_known: bool | None, by_ec2: int | None, carried: int | None, leaving: int
+    node: Node, *, instance_trouble: str, by_ec2: int | None, carried: int | None, leaving: int
 ) -> NodeCapacity:
     config = node.egress_config if isinstance(node.egress_config, EgressIpConfig) else None
     announced = config.capacity_ipv4 if config else None
-    reasons, notes = list(eligibility(node)), []
-    if node.instance_id is None:
-        reasons.append("has no providerID yet")
-    elif instance_known is False:
-        reasons.append(f"EC2 does not list its instance {node.instance_id}")
+    reasons, notes = eligibility(node), []
+    if instance_trouble:
+        reasons += (instance_trouble,)
     if node.zone is None:
         notes.append("its zone is not known")
     if node.assignable not in (None, "", "true"):
@@ -173,9 +171,19 @@ def _node_row(
         leaving=leaving,
         labelled=node.assignable is not None,
         eligible=not reasons,
-        reasons=tuple(reasons),
+        reasons=reasons,
         notes=tuple(notes),
     )
+
+
+def _instance_trouble(node: Node, state_by_id: Mapping[str, str]) -> str:
+    """Why EC2 could put no address on the node, in words; empty if it could."""
+    if node.instance_id is None:
+        return "has no providerID yet"
+    if node.instance_id not in state_by_id:
+        return f"EC2 does not list its instance {node.instance_id}"
+    state = state_by_id[node.instance_id]
+    return "" if state in ("pending", "running") else f"its instance {node.instance_id} is {state}"
 
 
 def _carried_by_node(
@@ -184,10 +192,10 @@ def _carried_by_node(
     """Addresses the cluster wants on each node: by CPIC and by status claim, whichever says more."""
     if isinstance(cpics, Unknown):
         return None
-    wanted = Counter(cpic.spec_node for cpic in cpics if ":" not in cpic.address and cpic.address.count(".") == 3)
+    wanted = Counter(cpic.spec_node for cpic in cpics if _is_ipv4(cpic.address))
     if isinstance(egress_ips, Unknown):
         return wanted
-    claims = {(node, address) for eip in egress_ips for address, node in eip.items if ":" not in address}
+    claims = {(node, address) for eip in egress_ips for address, node in eip.items if _is_ipv4(address)}
     claimed = Counter(node for node, _ in claims)
     return {node: max(wanted[node], claimed[node]) for node in {*wanted, *claimed}}
 
@@ -195,13 +203,23 @@ def _carried_by_node(
 def _leaving_by_node(cpics: Known[tuple[Cpic, ...]]) -> Mapping[str, int]:
     if isinstance(cpics, Unknown):
         return {}
-    return Counter(cpic.status_node for cpic in cpics if cpic.status_node and cpic.status_node != cpic.spec_node)
+    return Counter(
+        cpic.status_node
+        for cpic in cpics
+        if _is_ipv4(cpic.address) and cpic.status_node and cpic.status_node != cpic.spec_node
+    )
+
+
+def _is_ipv4(address: str) -> bool:
+    """IPv6 addresses do not take from an interface's IPv4 limit. In CPIC names their groups are joined by dots."""
+    return ":" not in address and address.count(".") == 3
 
 
 def _ec2_capacity_by_node(observed: Snapshot) -> Mapping[str, int]:
     """Limit of the instance type less the addresses on the egress interface that belong to no CPIC of the node.
 
-    The same formula as the cloud network controller's (its `getInstanceCapacity`), on fresh numbers.
+    The same formula as the cloud network controller's (its `getInstanceCapacity`), on fresh numbers; and a delegated
+    prefix takes one of the limit's places, which that controller does not see.
     """
     nodes, instances, interfaces = observed.nodes, observed.instances, observed.interfaces
     limits, cpics = observed.limits, observed.cpics
@@ -214,14 +232,15 @@ def _ec2_capacity_by_node(observed: Snapshot) -> Mapping[str, int]:
         for name in {cpic.spec_node, cpic.status_node}:
             egress.setdefault(name, set()).add(cpic.address)
     by_id = {instance.id: instance for instance in instances}
-    addresses = {interface.id: interface.addresses for interface in interfaces}
+    interface_by_id = {interface.id: interface for interface in interfaces}
     found: dict[str, int] = {}
     for node in nodes:
         instance = by_id.get(node.instance_id or "")
-        if instance is None or instance.interface_id not in addresses or instance.type not in limits:
+        interface = interface_by_id.get(instance.interface_id or "") if instance else None
+        if instance is None or interface is None or instance.type not in limits:
             continue
         own = egress.get(node.name, set())
-        others = sum(1 for address in addresses[instance.interface_id] if str(address) not in own)
+        others = sum(1 for address in interface.addresses if str(address) not in own) + len(interface.prefixes)
         found[node.name] = limits[instance.type] - others
     return found
 
@@ -238,17 +257,18 @@ def free_for_nodes(
     """
     if isinstance(subnets, Unknown) or isinstance(interfaces, Unknown) or isinstance(reservations, Unknown):
         return {}
+    explicit: dict[str, list[IPv4Network]] = {}
+    for reservation in reservations:
+        if reservation.type == "explicit":
+            explicit.setdefault(reservation.subnet_id, []).append(reservation.cidr)
     used: dict[str, set[IPv4Address]] = {}
     for interface in interfaces:
-        used.setdefault(interface.subnet_id, set()).update(interface.addresses)
+        here = used.setdefault(interface.subnet_id, set())
+        here.update(interface.addresses, *interface.prefixes)
     free: dict[IPv4Network, int] = {}
     for subnet in subnets:
-        held_back = 0
-        spoken_for = used.get(subnet.id, set()) | aws_reserved(subnet.cidr)
-        for reservation in reservations:
-            if reservation.subnet_id == subnet.id and reservation.type == "explicit":
-                inside = sum(1 for address in spoken_for if address in reservation.cidr)
-                held_back += reservation.cidr.num_addresses - inside
+        counted = AddressCount(used.get(subnet.id, set()) | aws_reserved(subnet.cidr))
+        held_back = sum(cidr.num_addresses - counted.within(cidr) for cidr in explicit.get(subnet.id, ()))
         free[subnet.cidr] = subnet.available - held_back
     return free
 
@@ -264,10 +284,12 @@ def _zone_by_cidr(rows: Iterable[NodeCapacity], subnets: Known[tuple[Subnet, ...
 def _subnet_rows(
     rows: tuple[NodeCapacity, ...], free: Mapping[IPv4Network, int]
 ) -> Mapping[IPv4Network, GroupCapacity]:
-    cidrs = {row.subnet for row in rows if row.subnet is not None}
+    by_cidr: dict[IPv4Network, list[NodeCapacity]] = {}
+    for row in rows:
+        if row.subnet is not None:
+            by_cidr.setdefault(row.subnet, []).append(row)
     found: dict[IPv4Network, GroupCapacity] = {}
-    for cidr in cidrs:
-        here = [row for row in rows if row.subnet == cidr]
+    for cidr, here in by_cidr.items():
         eligible = [row for row in here if row.eligible]
         capacity = sum(row.capacity for row in eligible)
         carried = _sum(row.carried for row in here)

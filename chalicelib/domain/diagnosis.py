@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chalicelib.domain.capacity import CapacityReport, NodeCapacity
-from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.placement import FAIL_OPEN, JOINING_TIME
+from chalicelib.domain.capacity import NodeCapacity
+from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity, some_of
+from chalicelib.domain.placement import JOINING_TIME, Placement
 from chalicelib.domain.plan import Allocation
-from chalicelib.domain.snapshot import Snapshot, Subnet
-from chalicelib.domain.terrain import Terrain
+from chalicelib.domain.snapshot import Instance, Subnet
+from chalicelib.domain.terrain import Terrain, parse_address
 from chalicelib.domain.verdicts import State, Verdict
 
 MIN_FREE_ADDRESSES = 8
@@ -24,33 +24,40 @@ _HEADLINE = {
     State.UNASSIGNED: (Kind.ADDRESS_UNASSIGNED, "is listed by the EgressIP and assigned to no node"),
     State.FAILED: (Kind.ASSIGNMENT_FAILED, "could not be put on its node's network interface"),
     State.STATUS_LOST: (Kind.STATUS_LOST, "is on its node, but the EgressIP's status does not say so"),
-    State.STATUS_UNBACKED: (Kind.STATUS_UNBACKED, "is claimed in the EgressIP's status, but nothing carries it"),
+    State.STATUS_UNBACKED: (Kind.STATUS_UNBACKED, "is on no such node as the EgressIP's status says"),
     State.EC2_MISSING: (Kind.EC2_ADDRESS_MISSING, "is assigned in the cluster, but no network interface has it"),
     State.ELSEWHERE: (Kind.EC2_ADDRESS_MISSING, "is assigned in the cluster, but another network interface has it"),
     State.STALE_CPIC: (Kind.CPIC_STALE, "is held by a CloudPrivateIPConfig left over from another EgressIP"),
 }
 
 _TODO = {
-    State.UNASSIGNED: "`oc get events -n default --field-selector involvedObject.kind=EgressIP`; changing any label of"
-    " the EgressIP makes OVN-Kubernetes look again.",
-    State.FAILED: "Remove the cause that the message names. The platform gives up after about 6 minutes; then take the"
-    " address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put it back.",
-    State.STATUS_LOST: "Take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, put it"
+    State.UNASSIGNED: "See `oc get events -n default --field-selector involvedObject.kind=EgressIP`. Changing any label"
+    " of the EgressIP makes OVN-Kubernetes look again and moves nothing that is healthy.",
+    State.FAILED: "Remove the cause that the message below names. The platform gives up after about 6 minutes; after"
+    " that take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put it back.",
+    State.STATUS_LOST: "Take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put it"
     " back.",
-    State.STATUS_UNBACKED: "Take the address out of the EgressIP and put it back.",
-    State.EC2_MISSING: "Assign it again to the same interface, or take it out of the EgressIP and put it back; the"
-    " cloud network controller never looks again by itself.",
-    State.ELSEWHERE: "Find out what that interface is; the address can come back only when it is free.",
+    State.STATUS_UNBACKED: "Take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put"
+    " it back.",
+    State.EC2_MISSING: "Assign it again to the node's first network interface (`aws ec2 assign-private-ip-addresses`);"
+    " the cloud network controller never looks again by itself.",
+    State.ELSEWHERE: "Find out what that interface is: the address can come back only when it is free.",
     State.STALE_CPIC: "Take the address out of the EgressIP and put it back, twice if its status stays empty.",
 }
 
 
-def diagnose_addresses(verdicts: tuple[Verdict, ...]) -> Iterator[Finding]:
-    """One finding for each address that should serve and does not; movement alone is none."""
+def diagnose_addresses(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> Iterator[Finding]:
+    """One finding for each address that should serve and does not; movement alone is none.
+
+    Where a zone has no node for them, that is the cause of all of its addresses: one message, not one an address.
+    """
     for verdict in verdicts:
         if verdict.state not in _HEADLINE:
             continue
         kind, headline = _HEADLINE[verdict.state]
+        address = parse_address(verdict.address)
+        subnet = terrain.subnet_of(address) if address else None
+        without_nodes = subnet is not None and not terrain.eligible_in(subnet.cidr)
         yield Finding(
             kind,
             f"address {verdict.address} of {verdict.policy}",
@@ -58,6 +65,7 @@ def diagnose_addresses(verdicts: tuple[Verdict, ...]) -> Iterator[Finding]:
             f"{verdict.address} ({verdict.policy}, {verdict.zone}) {headline}.",
             impact=FAIL_OPEN,
             todo=_TODO[verdict.state],
+            cause=f"zone {verdict.zone}" if without_nodes else "",
             evidence=(
                 f"status.items: {verdict.claimed_node or 'no node'}",
                 f"CloudPrivateIPConfig: {verdict.cpic}",
@@ -68,39 +76,47 @@ def diagnose_addresses(verdicts: tuple[Verdict, ...]) -> Iterator[Finding]:
         )
 
 
-def diagnose_capacity(
-    terrain: Terrain, allocations: tuple[Allocation, ...], report: CapacityReport
-) -> Iterator[Finding]:
+def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
     """Zones that can't carry what they are asked for, or could not after losing one node."""
     by_subnet: dict[str, list[Allocation]] = {}
-    for allocation in allocations:
+    for allocation in placement.allocations:
         if allocation.subnet_id:
             by_subnet.setdefault(allocation.subnet_id, []).append(allocation)
     for subnet_id, here in sorted(by_subnet.items()):
         subnet = terrain.subnet_by_id[subnet_id]
-        yield from _diagnose_subnet(_Demand(subnet, here), terrain.eligible_in(subnet.cidr))
-    for group in report.subnets:
+        asked, short = placement.asked_in[subnet_id], placement.short.get(subnet_id, "")
+        yield from _diagnose_subnet(_Demand(subnet, here, asked, short), terrain.eligible_in(subnet.cidr))
+    for group in terrain.capacity.subnets:
         if group.free_addresses is not None and group.free_addresses < MIN_FREE_ADDRESSES:
             yield Finding(
                 Kind.SUBNET_NEARLY_FULL,
                 f"subnet {group.name}",
                 Severity.WARNING,
                 f"Subnet {group.name} has {group.free_addresses} addresses left for nodes.",
-                impact="New nodes may fail to launch (InsufficientFreeAddressesInSubnet); a replacement needs room.",
-                todo="Free addresses there. EC2 shows more as available: it counts what explicit reservations hold.",
+                impact="Egress works. New nodes may fail to launch there (InsufficientFreeAddressesInSubnet), and an"
+                " address whose node fails then has nowhere to go.",
+                todo="Free addresses there. EC2 shows more as available: it counts those that reservations hold back.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class _Demand:
-    """What the policies want of one subnet."""
+    """What is wanted of one subnet.
+
+    Attributes:
+        asked: Addresses that the cluster is asked for there once the plan is applied, other people's included.
+        short: Why something more that is wanted has no room there; empty where all has.
+    """
 
     subnet: Subnet
     allocations: list[Allocation]
+    asked: int
+    short: str
 
     @property
     def total(self) -> int:
-        return len({allocation.address for allocation in self.allocations})
+        """Addresses that the cluster would be asked for if there were room."""
+        return self.asked + sum(1 for allocation in self.allocations if allocation.held)
 
     @property
     def largest_policy(self) -> tuple[str, int]:
@@ -111,35 +127,35 @@ class _Demand:
 
 def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Iterator[Finding]:
     zone, cidr = demand.subnet.zone, demand.subnet.cidr
-    policies = ", ".join(sorted({allocation.policy for allocation in demand.allocations}))
     policy, most = demand.largest_policy
     capacity = sum(row.capacity for row in eligible)
     spare = capacity - max((row.capacity for row in eligible), default=0)
-    evidence = (f"eligible nodes: {len(eligible)}", f"capacity: {capacity}", f"addresses wanted: {demand.total}")
+    evidence = (
+        f"eligible nodes: {len(eligible)}",
+        f"capacity: {capacity}",
+        f"addresses wanted: {demand.total}, {len(demand.allocations)} of them by policies of the fleet file",
+    )
     if not eligible:
+        policies = some_of(sorted({allocation.policy for allocation in demand.allocations}))
         yield Finding(
             Kind.NO_ELIGIBLE_NODE,
-            f"zone {zone}",
+            f"zone {zone} ({cidr})",
             Severity.CRITICAL,
-            f"No node in {zone} ({cidr}) can carry an egress address; {demand.total} are wanted ({policies}).",
+            f"No node in {zone} ({cidr}) can carry an egress address; {demand.total} are wanted there ({policies}).",
             impact="Pods of these policies leave by other zones' addresses, or by their node's where there is none.",
-            todo=f"See that a labelled machine pool has a Ready node in {zone}: `egress-keeper capacity` says why not.",
+            todo=f"See that a labelled machine pool has a Ready node in {zone}; `egress-keeper capacity` says of each"
+            " node why it can't.",
             cause=f"zone {zone}",
             evidence=evidence,
         )
-    elif most > len(eligible) or demand.total > capacity:
-        why = (
-            f"{policy} has {most} addresses there, one a node, and {len(eligible)} nodes are eligible"
-            if most > len(eligible)
-            else f"{demand.total} addresses are wanted and the nodes can carry {capacity}"
-        )
+    elif short := _shortfall(demand, len(eligible), capacity, policy, most):
         yield Finding(
             Kind.CAPACITY_SHORTFALL,
             f"zone {zone} ({cidr})",
             Severity.CRITICAL,
-            f"Zone {zone} is short of capacity: {why}.",
+            f"Zone {zone} is short of capacity: {short}.",
             impact=FAIL_OPEN,
-            todo="Scale the machine pool of that zone, or ask for fewer addresses there.",
+            todo="Scale up the machine pool of that zone, or ask for fewer addresses there.",
             cause=f"shortfall {zone}",
             evidence=evidence,
         )
@@ -149,16 +165,25 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             f"zone {zone} ({cidr})",
             Severity.WARNING,
             f"Zone {zone} has no spare: after losing one node it could not carry all of its {demand.total} addresses.",
-            impact="Egress works; it will not in this zone when a node fails or is replaced, until another is there.",
+            impact="Egress works. When a node there fails or is replaced, some addresses are down until another is up.",
             todo="Give the zone's machine pool one more node.",
             cause="no spare capacity",
             evidence=evidence,
         )
 
 
-def diagnose_nodes(terrain: Terrain, snapshot: Snapshot) -> Iterator[Finding]:
+def _shortfall(demand: _Demand, nodes: int, capacity: int, policy: str, most: int) -> str:
+    """Why the zone can't carry all of it, in words; empty if it can."""
+    if most > nodes:
+        return f"{policy} wants {most} addresses there, each needs a node of its own, and {nodes} can carry one"
+    if demand.total > capacity:
+        return f"{demand.total} addresses are wanted there and its nodes can carry {capacity}"
+    return demand.short
+
+
+def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
     """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others."""
-    ripe = snapshot.taken_at - JOINING_TIME
+    ripe = terrain.observed.taken_at - JOINING_TIME
     for row, node in zip(terrain.capacity.nodes, sorted(terrain.observed.nodes, key=lambda n: n.name), strict=True):
         if node.created_at > ripe or node.deleting:
             continue
@@ -169,7 +194,7 @@ def diagnose_nodes(terrain: Terrain, snapshot: Snapshot) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
                 impact="Its zone has one node less for egress addresses.",
-                todo=f"`oc describe node {node.name}`; `oc get node {node.name} -o yaml | grep egress-ipconfig`.",
+                todo=f"See `oc describe node {node.name}`; its capacity is in the annotation egress-ipconfig.",
                 cause=f"nodes in {row.zone}",
             )
         if node.host_addresses is None:
@@ -177,30 +202,35 @@ def diagnose_nodes(terrain: Terrain, snapshot: Snapshot) -> Iterator[Finding]:
                 Kind.NODE_UNUSABLE,
                 f"host-cidrs of node {node.name}",
                 Severity.CRITICAL,
-                f"Node {node.name} has no annotation k8s.ovn.org/host-cidrs.",
-                impact="While that is so, OVN-Kubernetes drops every new assignment and failover in the cluster,"
-                " without an event.",
-                todo=f"See why ovnkube-node does not run there (`oc -n openshift-ovn-kubernetes get pods -o wide`),"
+                f"Node {node.name} has no usable annotation k8s.ovn.org/host-cidrs.",
+                impact="Addresses that serve go on serving. While it is missing, OVN-Kubernetes drops every new"
+                " assignment and every failover in the cluster, without an event.",
+                todo="See why ovnkube-node does not run there (`oc -n openshift-ovn-kubernetes get pods -o wide`),"
                 f" or remove the node {node.name}.",
             )
 
 
-def what_moves(terrain: Terrain, snapshot: Snapshot, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
+def what_moves(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
     """Why the cluster is worth another look soon: nodes coming and going, addresses in transit. Sorted, no repeats."""
     moving = {f"{v.address} is on its way ({v.cpic})" for v in verdicts if v.state is State.MOVING}
+    moving |= {f"{cpic.address} is being released" for cpic in terrain.observed.cpics if cpic.deleting}
+    moving |= {f"EgressIP {eip.name} is being deleted" for eip in terrain.observed.egress_ips if eip.deleting}
     pools = {pool.name for pool in terrain.desired.machine_pools}
-    node_by_instance = {node.instance_id: node for node in terrain.observed.nodes if node.instance_id}
     row_by_node = {row.node: row for row in terrain.capacity.nodes}
     for instance in terrain.observed.instances:
-        if instance.pool not in pools:
-            continue
-        node = node_by_instance.get(instance.id)
-        row = row_by_node.get(node.name) if node else None
-        if instance.state in ("pending", "running") and instance.launched_at > snapshot.taken_at - JOINING_TIME:
-            if node is None or row is None:
-                moving.add(f"instance {instance.id} ({instance.pool}) is {instance.state}; it is no node yet")
-            elif not row.eligible:
-                moving.add(f"node {node.name} ({instance.pool}) is joining: {'; '.join(row.reasons)}")
-        elif instance.state in ("shutting-down", "stopping"):
-            moving.add(f"instance {instance.id} ({instance.pool}) is {instance.state}")
+        if instance.pool in pools:
+            node = terrain.node_by_instance.get(instance.id)
+            moving |= _moving_instance(terrain, instance, row_by_node[node.name] if node else None)
     return tuple(sorted(moving))
+
+
+def _moving_instance(terrain: Terrain, instance: Instance, row: NodeCapacity | None) -> set[str]:
+    """Why an instance of the pools is not at rest, if it is not. `row` is its node's, None where it is no node."""
+    if instance.state in ("shutting-down", "stopping"):
+        return {f"instance {instance.id} ({instance.pool}) is {instance.state}"}
+    young = instance.launched_at > terrain.observed.taken_at - JOINING_TIME
+    if not young or instance.state not in ("pending", "running"):
+        return set()
+    if row is None:
+        return {f"instance {instance.id} ({instance.pool}) is {instance.state} and no node yet"}
+    return set() if row.eligible else {f"node {row.node} ({instance.pool}) is joining: {'; '.join(row.reasons)}"}

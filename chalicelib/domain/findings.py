@@ -73,8 +73,10 @@ SETTLES: frozenset[Kind] = frozenset(
 )
 """Kinds that every healthy failover or scale-out passes through: told only when two visits apart agree."""
 
-FAIL_OPEN = "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."
-"""OVN-Kubernetes programs nothing for an EgressIP without an assigned address: its pods go out as if it were not there."""
+FAIL_OPEN = (
+    "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."
+)
+"""OVN-Kubernetes programs nothing for an EgressIP without an assigned address: pods go out as if there were none."""
 
 
 def some_of(names: Iterable[str], most: int = 8) -> str:

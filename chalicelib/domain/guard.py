@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.domain.actions import ApplyEgressIp, DeleteEgressIp
-from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.findings import Finding, Kind, Severity, some_of
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
+
+MOST_QUOTED = 20
+"""A refusal quotes this many reasons and changes: it is sent as a message and must stay small enough to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,16 @@ def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *,
     Args:
         approved: Digest that a person has approved; the plan passes if it is this plan's.
     """
-    if approved is not None and approved == planned.digest:
+    if approved == planned.digest:
         return
     losses = serving_losses(planned, observed)
     reasons = [
-        f"It takes the last serving address of EgressIP {loss.egress_ip} ({', '.join(loss.removed)}):"
+        f"It takes the last serving address of EgressIP {loss.egress_ip} ({some_of(loss.removed)}):"
         " its pods would leave with their nodes' addresses."
         for loss in losses
         if loss.removed and not loss.remaining
     ]
-    serving = _serving(observed)
+    serving = _serving(observed) | _on_their_way(observed)
     removed = {address for loss in losses for address in loss.removed}
     if serving and len(removed) / len(serving) > desired.max_change_share:
         reasons.append(
@@ -67,8 +70,12 @@ def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *,
 
 
 def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
-    """What the plan removes from each EgressIP, counting only addresses that serve now."""
+    """What the plan removes from each EgressIP, counting only addresses that serve now or are on their way.
+
+    An address in the middle of a failover is a loss where it is removed, and no comfort where it remains.
+    """
     serving = _serving(observed)
+    lost = serving | _on_their_way(observed)
     losses = []
     for action in planned.actions:
         if isinstance(action, ApplyEgressIp) and action.before is not None:
@@ -77,7 +84,7 @@ def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
             before, after = action.before.addresses, set()
         else:
             continue
-        removed = tuple(a for a in before if a in serving and a not in after)
+        removed = tuple(a for a in before if a in lost and a not in after)
         losses.append(Loss(action.name, removed, tuple(a for a in before if a in serving and a in after)))
     return tuple(losses)
 
@@ -89,15 +96,28 @@ def _serving(observed: Snapshot) -> frozenset[str]:
     return frozenset(cpic.address for cpic in observed.cpics if cpic.healthy)
 
 
+def _on_their_way(observed: Snapshot) -> frozenset[str]:
+    """Addresses that the cloud network controller is adding or moving just now."""
+    if isinstance(observed.cpics, Unknown):
+        return frozenset()
+    return frozenset(cpic.address for cpic in observed.cpics if cpic.in_transit and not cpic.deleting)
+
+
+def _quoted(reasons: tuple[str, ...]) -> str:
+    more = len(reasons) - MOST_QUOTED
+    return " ".join([*reasons[:MOST_QUOTED], *([f"And {more} more reasons."] if more > 0 else [])])
+
+
 def refusal_finding(planned: Plan, refusal: UnsafePlan) -> Finding:
     """The refusal as a finding, with the command that approves it."""
     return Finding(
         Kind.PLAN_REFUSED,
         f"plan of {planned.cluster}",
         Severity.CRITICAL,
-        f"A plan with {len(planned.actions)} changes was refused: {' '.join(refusal.reasons)}",
+        f"A plan with {len(planned.actions)} changes needs a person's approval: {_quoted(refusal.reasons)}",
         impact="Egress goes on as it is; no change is made until a person approves or the fleet file changes.",
         todo=f"Look at it with `egress-keeper plan --cluster {planned.cluster}`, then"
         f" `egress-keeper apply --cluster {planned.cluster} --approve {refusal.digest}`.",
-        evidence=tuple(action.summary for action in planned.actions),
+        evidence=tuple(action.summary for action in planned.actions[:MOST_QUOTED])
+        + ((f"and {more} more changes",) if (more := len(planned.actions) - MOST_QUOTED) > 0 else ()),
     )

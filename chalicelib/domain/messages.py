@@ -5,10 +5,11 @@ Written for someone who is woken by it: what, where, since when, what it means f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from chalicelib.domain.findings import Severity
@@ -17,7 +18,10 @@ SUBJECT_LIMIT = 100
 """SNS: at most 100 characters, printable ASCII (API reference, Publish)."""
 
 MOST_LISTED = 25
-"""A message lists this many findings in full and counts the rest: it must stay readable, and under 256 KiB."""
+"""A message lists this many findings in full and counts the rest: it must stay readable."""
+
+BODY_LIMIT = 200_000
+"""And this many bytes of them. SNS takes 256 KiB (API reference, Publish), attributes included."""
 
 
 class Occasion(StrEnum):
@@ -49,22 +53,22 @@ class Told:
 
 
 def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], run_id: str, now: datetime) -> Alert:
-    """Render the findings of one cause, all resolved or all open, as one message.
+    """Render the findings of one cause, all resolved or all open, as one message; the most severe first.
 
     Args:
         told: At least one.
         done: Summaries of the actions applied by this visit.
     """
+    told = tuple(sorted(told, key=lambda item: _rank(item.document["severity"])))
+    worst = told[0].document
     resolved = told[0].occasion is Occasion.RESOLVED
-    worst = min(told, key=lambda item: _rank(item.document["severity"]))
-    severity = str(worst.document["severity"])
-    kind = str(worst.document["kind"])
-    headline = f"{worst.document['subject']}: {kind.replace('-', ' ')}"
+    severity, kind = str(worst["severity"]), str(worst["kind"])
+    headline = f"{worst['subject']}: {kind.replace('-', ' ')}"
     more = f" and {len(told) - 1} more" if len(told) > 1 else ""
     state = "RESOLVED" if resolved else severity.upper()
-    blocks = [_resolved_block(item, now) if resolved else _open_block(item, done) for item in told[:MOST_LISTED]]
-    if len(told) > MOST_LISTED:
-        blocks.append(f"... and {len(told) - MOST_LISTED} more of the same cause.")
+    blocks = _that_fit(_resolved_block(item, now) if resolved else _open_block(item, done) for item in told)
+    if len(told) > len(blocks):
+        blocks.append(f"... and {len(told) - len(blocks)} more of the same cause.")
     first = f"{state}: cluster {cluster}, {kind}" + (f", {len(told)} findings of one cause" if more else "")
     last = f"Cluster {cluster}, {now:%Y-%m-%d %H:%M:%S} UTC, visit {run_id}."
     return Alert(
@@ -72,6 +76,18 @@ def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], 
         body="\n\n".join([first, *blocks, last]) + "\n",
         attributes={"cluster": cluster, "severity": severity, "kind": kind},
     )
+
+
+def _that_fit(blocks: Iterable[str]) -> list[str]:
+    """The first blocks, as many as one message may hold."""
+    listed: list[str] = []
+    size = 0
+    for block in islice(blocks, MOST_LISTED):
+        size += len(block.encode())
+        if size > BODY_LIMIT:
+            break
+        listed.append(block)
+    return listed
 
 
 def _open_block(item: Told, done: frozenset[str]) -> str:
@@ -90,14 +106,14 @@ def _open_block(item: Told, done: frozenset[str]) -> str:
 
 def _done(repair: str, done: frozenset[str]) -> str:
     if not repair:
-        return "nothing; this can't be repaired without a person or more room"
+        return "nothing; there is no repair that is safe without a person"
     return f"{repair}: applied, being verified" if repair in done else f"nothing yet; planned: {repair}"
 
 
 def _resolved_block(item: Told, now: datetime) -> str:
     minutes = max(1, round((now - item.since).total_seconds() / 60))
     return (
-        f"No longer so: {item.document['summary']}\n"
+        f"No longer the case: {item.document['summary']}\n"
         f"  Lasted:  from {item.since:%Y-%m-%d %H:%M:%S} UTC, about {minutes} min\n"
         f"  Finding: {item.fingerprint} {item.document['kind']}"
     )

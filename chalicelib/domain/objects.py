@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from chalicelib.domain.actions import (
     LABEL_KICK,
@@ -17,10 +18,10 @@ from chalicelib.domain.actions import (
     ApplyEgressIp,
     DeleteEgressIp,
 )
-from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.placement import FAIL_OPEN, Placement
+from chalicelib.domain.findings import Finding, Kind, Severity, some_of
+from chalicelib.domain.placement import Placement
 from chalicelib.domain.plan import Withheld
-from chalicelib.domain.selectors import SpecDifference, compare_selectors
+from chalicelib.domain.selectors import SpecDifference, compare_selectors, manager_of
 from chalicelib.domain.snapshot import EgressIp, EgressIpSpec
 from chalicelib.domain.spec import PolicySpec
 from chalicelib.domain.terrain import Terrain, is_our_object
@@ -51,7 +52,8 @@ def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
         if there is None:
             if wanted:
                 applied.append(_create(terrain, policy, wanted))
-                findings.extend(_lost_object(terrain, policy, applied[-1]))
+            if terrain.asked_before(policy.name):
+                findings.append(_lost_object(policy, applied[-1].summary if wanted else ""))
         elif not is_our_object(there):
             findings.append(_foreign_object(there))
             withheld.append(Withheld(f"apply EgressIP {policy.name}", "the object is not ours"))
@@ -64,8 +66,8 @@ def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
 
 
 def _create(terrain: Terrain, policy: PolicySpec, wanted: list[str]) -> ApplyEgressIp:
-    again = terrain.recorded_in_tags(policy.name)
-    reason = "the object is gone; its addresses were remembered" if again else "the fleet file wants it"
+    gone = terrain.asked_before(policy.name)
+    reason = "the object is gone; its addresses were remembered" if gone else "the fleet file wants it"
     return ApplyEgressIp(
         policy.name,
         None,
@@ -80,20 +82,20 @@ def _create(terrain: Terrain, policy: PolicySpec, wanted: list[str]) -> ApplyEgr
 def _update(
     there: EgressIp,
     policy: PolicySpec,
-    wanted: list[str],
+    allocated: list[str],
     placement: Placement,
     out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
 ) -> None:
     """Put back what differs. While something wanted can't be placed, nothing that serves is taken away."""
     applied, findings, withheld = out
-    extra = [address for address in there.spec.addresses if address not in wanted]
-    if extra and policy.name in placement.incomplete and not _edited_addresses(there):
-        withheld.append(
-            Withheld(f"remove {', '.join(extra)} from {policy.name}", "what replaces them can't be placed yet")
-        )
-        wanted, extra = [*wanted, *extra], []
-    kept = [address for address in dict.fromkeys(there.spec.addresses) if address in wanted]
-    addresses = tuple(kept + [address for address in wanted if address not in kept])
+    listed = list(dict.fromkeys(there.spec.addresses))
+    extra = [address for address in listed if address not in allocated]
+    staying = [a for a in extra if _is_address(a)] if policy.name in placement.incomplete else []
+    if staying:
+        what = f"remove {some_of(staying)} from EgressIP {policy.name}"
+        withheld.append(Withheld(what, "what is wanted instead can't be placed yet"))
+    kept = [address for address in listed if address in allocated or address in staying]
+    addresses = tuple(kept + [address for address in allocated if address not in kept])
     wish = EgressIpSpec(addresses, policy.namespace_selector, policy.pod_selector)
     selectors = compare_selectors(wish, there)
     labels = _labels(policy, there)
@@ -103,8 +105,10 @@ def _update(
     if selectors.foreign:
         findings.append(_foreign_selector(there, selectors))
     if not differing:
+        if staying and (editor := manager_of(".spec.egressIPs", there)):
+            findings.append(_edited(there, (".spec.egressIPs",), [editor], allocated, ""))
         return
-    others = sorted({_manager_of(path, there) for path in differing} - {""})
+    others = sorted({manager_of(path, there) for path in differing} - {""})
     action = ApplyEgressIp(
         policy.name,
         there.spec,
@@ -112,11 +116,11 @@ def _update(
         labels,
         force=bool(others),
         policies=(policy.name,),
-        reason=_reason(differing, others, break_before_make=bool(extra)),
+        reason=_reason(differing, others, break_before_make=len(extra) > len(staying)),
     )
     applied.append(action)
     if others:
-        findings.append(_edited(there, differing, others, action))
+        findings.append(_edited(there, differing, others, allocated, action.summary))
 
 
 def _reason(differing: tuple[str, ...], others: list[str], *, break_before_make: bool) -> str:
@@ -136,30 +140,26 @@ def _labels(policy: PolicySpec, there: EgressIp | None) -> dict[str, str]:
     return labels
 
 
-def _manager_of(path: str, there: EgressIp) -> str:
-    """Who else holds the field or something inside it; "" for nobody."""
-    for owned, manager in sorted(there.other_managers.items()):
-        if owned == path or owned.startswith(f"{path}.") or path.startswith(f"{owned}."):
-            return manager
-    return ""
+def _is_address(text: str) -> bool:
+    """Whether it can serve at all. What is no address can't, and OVN-Kubernetes ignores the whole object for it."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _edited_addresses(there: EgressIp) -> bool:
-    """Somebody else wrote the list of addresses last: what is in it is no wish of the fleet file."""
-    return ".spec.egressIPs" not in there.owned_fields and bool(_manager_of(".spec.egressIPs", there))
-
-
-def _lost_object(terrain: Terrain, policy: PolicySpec, action: ApplyEgressIp) -> Iterable[Finding]:
-    if terrain.recorded_in_tags(policy.name):
-        yield Finding(
-            Kind.OBJECT_MISSING,
-            f"EgressIP {policy.name}",
-            Severity.CRITICAL,
-            f"EgressIP {policy.name} does not exist, though its addresses are reserved: it was deleted.",
-            impact=FAIL_OPEN,
-            todo="Find out who deleted it (audit log of the cluster), and tell them that the fleet file decides.",
-            repaired_by=action.summary,
-        )
+def _lost_object(policy: PolicySpec, repair: str) -> Finding:
+    return Finding(
+        Kind.OBJECT_MISSING,
+        f"EgressIP {policy.name}",
+        Severity.CRITICAL,
+        f"EgressIP {policy.name} does not exist, though it has been given addresses: somebody deleted it,"
+        " or the visit that was to create it was cut short.",
+        impact="Its pods leave with their nodes' addresses.",
+        todo="Find out who deleted it (audit log of the cluster), and tell them that the fleet file decides.",
+        repaired_by=repair,
+    )
 
 
 def _foreign_object(there: EgressIp) -> Finding:
@@ -169,43 +169,50 @@ def _foreign_object(there: EgressIp) -> Finding:
         f"EgressIP {there.name}",
         Severity.CRITICAL,
         f"An EgressIP named {there.name} exists that is not ours (written by {managers}).",
-        impact="The policy of that name is not enforced; the object does what its author wrote.",
-        todo=f"Hand it over with `oc label egressip {there.name} {LABEL_MANAGED_BY}={OWNER}`, or rename the policy.",
+        impact="The policy of that name is not in force; the object does what its author wrote.",
+        todo=f"Hand it over with `oc label egressip {there.name} {LABEL_MANAGED_BY}={OWNER} --overwrite`, or rename the"
+        " policy in the fleet file.",
     )
 
 
 def _foreign_selector(there: EgressIp, difference: SpecDifference) -> Finding:
-    fields = ", ".join(difference.foreign)
-    managers = sorted({_manager_of(path, there) for path in difference.foreign} - {""})
+    fields = some_of(difference.foreign)
+    managers = sorted({manager_of(path, there) for path in difference.foreign} - {""})
     return Finding(
         Kind.FIELD_CONFLICT,
         f"selector of EgressIP {there.name}",
         Severity.CRITICAL,
-        f"{fields} of EgressIP {there.name} was added by {', '.join(managers) or 'somebody else'}.",
-        impact="The EgressIP matches fewer pods than the fleet file says; the others leave with their node's address.",
+        f"{', '.join(managers) or 'Somebody else'} added {fields} to EgressIP {there.name}.",
+        impact="It matches fewer pods than the fleet file says; the others leave with their nodes' addresses.",
         todo=f"Remove it with `oc edit egressip {there.name}`, or write it into the fleet file.",
         evidence=tuple(f"field: {path}" for path in difference.foreign),
     )
 
 
-def _edited(there: EgressIp, differing: tuple[str, ...], others: list[str], action: ApplyEgressIp) -> Finding:
+def _edited(
+    there: EgressIp, differing: tuple[str, ...], others: list[str], allocated: list[str], repair: str
+) -> Finding:
+    traffic = any(path.startswith(".spec") for path in differing)
     return Finding(
         Kind.SPEC_EDITED,
         f"EgressIP {there.name}",
-        Severity.CRITICAL,
-        f"EgressIP {there.name} was edited by {', '.join(others)}: {', '.join(differing)}.",
-        impact="Until it is put back, pods may leave with another address than the one partners let in.",
+        Severity.CRITICAL if traffic else Severity.INFO,
+        f"EgressIP {there.name} was edited by {', '.join(others)}: {some_of(differing)}.",
+        impact="Until it is put back, pods may leave with another address than the one partners let in."
+        if traffic
+        else "None: only labels differ.",
         todo="Make the change in the fleet file if it was meant; otherwise nothing.",
-        repaired_by=action.summary,
+        repaired_by=repair,
         evidence=(
-            f"is: {' '.join(there.spec.addresses) or 'no address'}",
-            f"should be: {' '.join(action.after.addresses)}",
+            f"is: {some_of(there.spec.addresses) or 'no address'}",
+            f"should be: {some_of(allocated) or 'no address'}",
         ),
     )
 
 
 def _deletions(terrain: Terrain) -> Iterable[DeleteEgressIp]:
     wanted = {policy.name for policy in terrain.desired.policies}
+    healthy = {cpic.address for cpic in terrain.observed.cpics if cpic.healthy}
     for egress_ip in sorted(terrain.observed.egress_ips, key=lambda egress_ip: egress_ip.name):
         if is_our_object(egress_ip) and egress_ip.name not in wanted and not egress_ip.deleting:
             yield DeleteEgressIp(
@@ -214,4 +221,5 @@ def _deletions(terrain: Terrain) -> Iterable[DeleteEgressIp]:
                 egress_ip.spec,
                 (egress_ip.name,),
                 "the fleet file no longer names it",
+                tuple(address for address in egress_ip.spec.addresses if address in healthy),
             )

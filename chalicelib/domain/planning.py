@@ -24,22 +24,19 @@ from chalicelib.domain.verdicts import Verdict, judge
 def plan(observed: Snapshot, desired: ClusterSpec) -> Plan:
     """Decide what to change, what to report, and what to leave alone and why.
 
-    With any section unknown the plan holds no action: which address is free, covered or carried is a question to all
-    of them at once, and a guess could take away what works.
+    With a section unknown the plan holds no action: which address is free, covered or carried is a question to all of
+    them at once, and a guess could take away what works. Only the address limits of instance types may be missing.
     """
     blind = tuple(_unknown_finding(section) for section in observed.unknown())
     known = all_known(observed)
     capacity = report_capacity(observed)
     if known is None or isinstance(capacity, Unknown):
-        withheld = tuple(
-            Withheld("every change", f"{section.what} could not be read: {section.why}")
-            for section in observed.unknown()
-        )
+        withheld = tuple(Withheld("every change", f"{s.what} could not be read: {s.why}") for s in observed.unknown())
         return Plan(desired.name, findings=_sorted(blind), withheld=withheld)
     terrain = Terrain(known, desired, capacity)
-    placement = place(terrain, observed)
+    placement = place(terrain)
     reserving = plan_reservations(terrain, placement)
-    labelling, label_findings = _plan_labels(terrain, observed)
+    labelling, label_findings = _plan_labels(terrain)
     objects = plan_objects(terrain, placement)
     allocations = tuple(placement.allocations)
     verdicts = _verdicts(terrain, allocations)
@@ -49,9 +46,9 @@ def plan(observed: Snapshot, desired: ClusterSpec) -> Plan:
         *reserving.findings,
         *label_findings,
         *objects.findings,
-        *diagnose_addresses(verdicts),
-        *diagnose_capacity(terrain, allocations, capacity),
-        *diagnose_nodes(terrain, observed),
+        *diagnose_addresses(terrain, verdicts),
+        *diagnose_capacity(terrain, placement),
+        *diagnose_nodes(terrain),
     )
     return Plan(
         desired.name,
@@ -67,7 +64,7 @@ def plan(observed: Snapshot, desired: ClusterSpec) -> Plan:
         withheld=(*placement.withheld, *objects.withheld),
         allocations=allocations,
         verdicts=verdicts,
-        moving=what_moves(terrain, observed, verdicts),
+        moving=what_moves(terrain, verdicts),
     )
 
 
@@ -79,22 +76,22 @@ def _verdicts(terrain: Terrain, allocations: tuple[Allocation, ...]) -> tuple[Ve
     return judge(terrain, tuple(sorted(leftover | set(wanted))), wanted)
 
 
-def _plan_labels(terrain: Terrain, observed: Snapshot) -> tuple[tuple[LabelNode, ...], tuple[Finding, ...]]:
+def _plan_labels(terrain: Terrain) -> tuple[tuple[LabelNode, ...], tuple[Finding, ...]]:
     """Nodes of the fleet file's pools that lack the label.
 
     HCP applies pool labels once, when a node is born, and never again: there we set it. On classic an operator does,
     and a label set by hand makes it take the label from sibling nodes: there a person is told.
     """
     pools = {pool.name for pool in terrain.desired.machine_pools}
-    pool_by_instance = {instance.id: instance.pool for instance in terrain.observed.instances}
     actions: list[LabelNode] = []
     findings: list[Finding] = []
     for node in sorted(terrain.observed.nodes, key=lambda node: node.name):
-        pool = pool_by_instance.get(node.instance_id or "")
+        instance = terrain.instance_by_id.get(node.instance_id or "")
+        pool = instance.pool if instance else None
         if pool not in pools or node.assignable is not None or node.deleting or node.uninitialized:
             continue
         hosted = node.pool is not None
-        grown_up = node.created_at <= observed.taken_at - JOINING_TIME
+        grown_up = node.created_at <= terrain.observed.taken_at - JOINING_TIME
         action = LabelNode(node.name, (), f"machine pool {pool} is to carry egress addresses")
         if hosted:
             actions.append(action)
@@ -104,7 +101,7 @@ def _plan_labels(terrain: Terrain, observed: Snapshot) -> tuple[tuple[LabelNode,
                 f"node {node.name}",
                 Severity.WARNING,
                 f"Node {node.name} of machine pool {pool} lacks the label {ASSIGNABLE_LABEL}.",
-                impact="OVN-Kubernetes takes every egress address off it and gives it none.",
+                impact="OVN-Kubernetes moves every egress address off it, and gives it none.",
                 todo="" if hosted else f"Check the labels of machine pool {pool} in OCM; never label the node by hand.",
                 repaired_by=action.summary if hosted else "",
                 cause=f"labels of machine pool {pool}",
@@ -120,7 +117,7 @@ def _unknown_finding(section: Unknown) -> Finding:
         section.what,
         Severity.CRITICAL,
         f"{section.what[:1].upper()}{section.what[1:]} could not be read: {section.why}.",
-        impact="Egress goes on as it is; nothing is checked or repaired that depends on it.",
+        impact="Egress goes on as it is; what depends on it is neither checked nor repaired.",
         todo=f"See that {section.source} answers and that its credentials are valid.",
         cause=f"{section.source} does not answer",
     )

@@ -10,22 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeAlias
 
 from chalicelib.domain.actions import (
+    LARGEST_RANGE,
+    LONGEST_TAG_VALUE,
+    MOST_TAGS,
     OWNER,
     TAG_CLUSTER,
+    TAG_HELD_PREFIX,
     TAG_OWNER,
     TAG_POLICY_PREFIX,
     ReleaseReservation,
     ReserveCidr,
     TagReservation,
 )
-from chalicelib.domain.addresses import RangeIndex, aws_reserved, cover_exactly
+from chalicelib.domain.addresses import AddressCount, RangeIndex, aws_reserved, cover_exactly
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.placement import Placement
 from chalicelib.domain.plan import Allocation
 from chalicelib.domain.snapshot import Reservation
-from chalicelib.domain.terrain import Terrain, parse_address, tagged_addresses
+from chalicelib.domain.terrain import Terrain, tagged_addresses
+
+_Holders: TypeAlias = Mapping[str, set[IPv4Address]]
+"""Addresses of one range by the tag key that records them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,147 +48,150 @@ class Reserving:
 
 def plan_reservations(terrain: Terrain, placement: Placement) -> Reserving:
     """Compare the reservations that are there with those that the allocations need."""
-    covered: dict[str, dict[str, set[IPv4Address]]] = {}
-    uncovered: list[Allocation] = []
+    covered: dict[str, list[Allocation]] = {}
+    uncovered: dict[str, list[Allocation]] = {}
     for allocation in placement.allocations:
-        if not allocation.subnet_id:
-            continue
         reservation = terrain.reservation_of(allocation.address, allocation.subnet_id)
-        if reservation is None:
-            uncovered.append(allocation)
-        elif terrain.is_ours(reservation):
-            by_policy = covered.setdefault(reservation.id, {})
-            by_policy.setdefault(allocation.policy, set()).add(allocation.address)
+        if reservation is not None:
+            covered.setdefault(reservation.id, []).append(allocation)
+        elif _can_be_reserved(terrain, allocation):
+            uncovered.setdefault(allocation.subnet_id, []).append(allocation)
     reserve = list(_new_reservations(terrain, placement, uncovered))
     released: list[ReleaseReservation] = []
     recorded: list[TagReservation] = []
-    for reservation in filter(terrain.is_ours, terrain.observed.reservations):
-        holders = covered.get(reservation.id, {})
-        if not holders and not _in_use(terrain, reservation):
-            released.append(_release(terrain, reservation))
+    for reservation in sorted(terrain.observed.reservations, key=lambda r: (r.subnet_id, r.cidr)):
+        if not terrain.is_ours(reservation):
+            continue
+        inside = covered.get(reservation.id, [])
+        if inside or terrain.in_use(reservation.cidr):
+            recorded.append(_record(terrain, reservation, inside))
         else:
-            recorded.append(_record(terrain, reservation, holders))
+            released.append(_release(terrain, reservation))
     return Reserving(
-        tuple(sorted(released, key=lambda a: (a.subnet_id, a.cidr))),
+        tuple(released),
         tuple(action for action, _ in reserve),
-        tuple(sorted((a for a in recorded if a.before != a.after), key=lambda a: (a.subnet_id, a.cidr))),
-        tuple(finding for action, protected in reserve for finding in _missing(terrain, action, protected)),
+        tuple(action for action in recorded if action.before != action.after),
+        tuple(finding for action, inside in reserve for finding in _missing(terrain, action, inside)),
     )
 
 
-def _new_reservations(
-    terrain: Terrain, placement: Placement, uncovered: list[Allocation]
-) -> Iterator[tuple[ReserveCidr, list[Allocation]]]:
-    """Ranges for everything uncovered, each with what it protects.
+def _can_be_reserved(terrain: Terrain, allocation: Allocation) -> bool:
+    """Outside every subnet there is nothing to reserve, and AWS's own addresses it does not give away."""
+    subnet = terrain.subnet_by_id.get(allocation.subnet_id)
+    return subnet is not None and allocation.address not in aws_reserved(subnet.cidr)
 
-    Chosen addresses get their block, addresses given earlier their former block again, listed ones an exact cover.
+
+def _new_reservations(
+    terrain: Terrain, placement: Placement, uncovered: Mapping[str, list[Allocation]]
+) -> Iterator[tuple[ReserveCidr, list[Allocation]]]:
+    """Ranges for everything uncovered, each with what it protects, sorted by subnet and range.
+
+    Addresses that were chosen, now or earlier, get the whole block around them where it is clear; listed ones, and
+    those in a crowded block, an exact cover.
     """
-    by_subnet: dict[str, list[Allocation]] = {}
-    for allocation in uncovered:
-        by_subnet.setdefault(allocation.subnet_id, []).append(allocation)
-    for subnet_id, allocations in sorted(by_subnet.items()):
-        blocks = list(placement.blocks.get(subnet_id, ()))
-        blocks += _former_blocks(terrain, subnet_id, allocations, blocks)
+    strangers = AddressCount(terrain.used - {allocation.address for allocation in placement.allocations})
+    for subnet_id, allocations in sorted(uncovered.items()):
+        blocks = _clear_blocks(terrain, subnet_id, allocations, strangers)
         in_block = RangeIndex((block, block) for block in blocks)
         loose = [a.address for a in allocations if in_block.find(a.address) is None]
-        ranges = RangeIndex((cidr, cidr) for cidr in [*blocks, *cover_exactly(loose)])
-        inside: dict[IPv4Network, list[Allocation]] = {}
+        ranges = RangeIndex((cidr, cidr) for cidr in [*blocks, *cover_exactly(loose, LARGEST_RANGE)])
+        inside: dict[IPv4Network | None, list[Allocation]] = {}
         for allocation in allocations:
-            cidr = ranges.find(allocation.address)
-            if cidr is not None:
-                inside.setdefault(cidr, []).append(allocation)
-        for cidr, protected in sorted(inside.items()):
-            yield _reserve(terrain, subnet_id, cidr, protected), protected
+            inside.setdefault(ranges.find(allocation.address), []).append(allocation)
+        for cidr in sorted(network for network in inside if network is not None):
+            yield _reserve(terrain, subnet_id, cidr, inside[cidr]), inside[cidr]
 
 
-def _former_blocks(
-    terrain: Terrain, subnet_id: str, allocations: list[Allocation], blocks: list[IPv4Network]
+def _clear_blocks(
+    terrain: Terrain, subnet_id: str, allocations: list[Allocation], strangers: AddressCount
 ) -> list[IPv4Network]:
-    """Whole blocks for addresses that were once chosen from one and whose reservation is gone.
-
-    Only where the whole block is clear: no other reservation in it, none of AWS's addresses, nobody else's interface.
-    """
-    subnet = terrain.subnet_by_id[subnet_id]
-    others = [r.cidr for r in terrain.reservations_by_subnet.get(subnet_id, ())] + blocks
-    found: list[IPv4Network] = []
-    for allocation in allocations:
-        if allocation.source not in ("object", "reservation"):
-            continue
-        block = IPv4Network((allocation.address, terrain.desired.block_prefix), strict=False)
-        if block in found or any(block.overlaps(other) for other in others):
-            continue
-        strangers = [a for a in block if a in terrain.interface_by_address and str(a) not in terrain.cpic_by_address]
-        if not strangers and not any(address in block for address in aws_reserved(subnet.cidr)):
-            found.append(block)
-    return found
+    """Blocks around chosen addresses in which nobody else has anything: no reservation, no address, and AWS neither."""
+    kept_by_aws = AddressCount(aws_reserved(terrain.subnet_by_id[subnet_id].cidr))
+    wanted = {
+        IPv4Network((allocation.address, terrain.block_prefix), strict=False)
+        for allocation in allocations
+        if allocation.source != "fleet"
+    }
+    return [
+        block
+        for block in sorted(wanted)
+        if not terrain.is_reserved(block, subnet_id) and not strangers.within(block) and not kept_by_aws.within(block)
+    ]
 
 
 def _reserve(terrain: Terrain, subnet_id: str, cidr: IPv4Network, inside: list[Allocation]) -> ReserveCidr:
-    holders: dict[str, set[IPv4Address]] = {}
-    for allocation in inside:
-        holders.setdefault(allocation.policy, set()).add(allocation.address)
-    policies = tuple(sorted(holders))
+    policies = _policies(inside)
     return ReserveCidr(
         subnet_id,
         cidr,
-        _tags(terrain, holders),
+        _tags(terrain, _holders(inside, {}), {}),
         policies,
         f"keeps EC2 from giving {', '.join(str(a.address) for a in inside)} ({', '.join(policies)}) to anything else",
     )
 
 
-def _tags(terrain: Terrain, holders: Mapping[str, set[IPv4Address]]) -> dict[str, str]:
-    own = {TAG_OWNER: OWNER, TAG_CLUSTER: terrain.desired.name}
-    return own | {
-        f"{TAG_POLICY_PREFIX}{policy}": " ".join(str(address) for address in sorted(addresses))
-        for policy, addresses in sorted(holders.items())
-    }
+def _policies(allocations: list[Allocation]) -> tuple[str, ...]:
+    return tuple(sorted({allocation.policy for allocation in allocations}))
 
 
-def _record(terrain: Terrain, reservation: Reservation, holders: Mapping[str, set[IPv4Address]]) -> TagReservation:
+def _holders(
+    allocations: list[Allocation], asked_before: Mapping[str, tuple[IPv4Address, ...]]
+) -> dict[str, set[IPv4Address]]:
+    """By tag key; an address that was asked for once stays under the policy's key, held again or not."""
+    holders: dict[str, set[IPv4Address]] = {}
+    for allocation in allocations:
+        never_asked = allocation.held and allocation.address not in asked_before.get(allocation.policy, ())
+        prefix = TAG_HELD_PREFIX if never_asked else TAG_POLICY_PREFIX
+        holders.setdefault(f"{prefix}{allocation.policy}", set()).add(allocation.address)
+    return holders
+
+
+def _tags(terrain: Terrain, holders: _Holders, foreign: Mapping[str, str]) -> dict[str, str]:
+    """The complete tags of a range of ours: people's own, whose it is, and who holds what there.
+
+    A range that we made has room for all of it. In a larger one, handed to us by its tags, what EC2's limits leave no
+    room for is not recorded: the EgressIP still remembers it.
+    """
+    tags = {**foreign, TAG_OWNER: OWNER, TAG_CLUSTER: terrain.desired.name}
+    for key, addresses in sorted(holders.items())[: max(0, MOST_TAGS - len(tags))]:
+        value = ""
+        for address in sorted(addresses):
+            longer = f"{value} {address}".lstrip()
+            value = longer if len(longer) <= LONGEST_TAG_VALUE else value
+        tags[key] = value
+    return dict(sorted(tags.items()))
+
+
+def _record(terrain: Terrain, reservation: Reservation, inside: list[Allocation]) -> TagReservation:
     """What the tags must say. People's own tags stay; a policy's stay as long as something still uses its address."""
-    kept = {policy: set(addresses) for policy, addresses in holders.items()}
+    policies = _policies(inside)
+    holders = _holders(inside, tagged_addresses(reservation, (TAG_POLICY_PREFIX,)))
+    allocated = {allocation.address for allocation in inside}
     for policy, addresses in tagged_addresses(reservation).items():
-        still_used = {address for address in addresses if _address_in_use(terrain, address)}
-        if still_used and policy not in holders:
-            kept[policy] = still_used
+        still_used = {a for a in addresses if a not in allocated and a in terrain.used}
+        if still_used and policy not in policies:
+            holders[f"{TAG_POLICY_PREFIX}{policy}"] = still_used
     foreign = {key: value for key, value in reservation.tags.items() if not key.startswith("egress-keeper/")}
-    after = foreign | _tags(terrain, kept)
     return TagReservation(
         reservation.id,
         reservation.subnet_id,
         reservation.cidr,
-        dict(reservation.tags),
-        after,
-        tuple(sorted(holders)),
+        dict(sorted(reservation.tags.items())),
+        _tags(terrain, holders, foreign),
+        policies,
         "remembers which address belongs to which policy, should everything else be lost",
     )
 
 
 def _release(terrain: Terrain, reservation: Reservation) -> ReleaseReservation:
-    policies = tuple(tagged_addresses(reservation))
+    """The safe order: object gone, then CPIC gone, then address off the interface, then this."""
     return ReleaseReservation(
         reservation.id,
         reservation.subnet_id,
         reservation.cidr,
-        policies,
+        tuple(tagged_addresses(reservation)),
         f"no policy of {terrain.desired.name} wants an address in it, and no EgressIP, CPIC or interface has one",
     )
-
-
-def _in_use(terrain: Terrain, reservation: Reservation) -> bool:
-    """The safe order of release: object gone, then CPIC gone, then address off the interface, then this."""
-    if reservation.cidr.num_addresses <= 256:
-        return any(_address_in_use(terrain, address) for address in reservation.cidr)
-    spoken = [parse_address(text) for text in (*terrain.objects_by_address, *terrain.cpic_by_address)]
-    return any(a in reservation.cidr for a in (*spoken, *terrain.interface_by_address) if a is not None)
-
-
-def _address_in_use(terrain: Terrain, address: IPv4Address) -> bool:
-    text = str(address)
-    if text in terrain.objects_by_address or text in terrain.cpic_by_address:
-        return True
-    return address in terrain.interface_by_address
 
 
 def _missing(terrain: Terrain, action: ReserveCidr, protected: list[Allocation]) -> Iterator[Finding]:
@@ -193,8 +204,8 @@ def _missing(terrain: Terrain, action: ReserveCidr, protected: list[Allocation])
             f"range {action.cidr} in {action.subnet_id}",
             Severity.WARNING,
             f"No reservation protects {names} in subnet {action.subnet_id}.",
-            impact="Egress still works; EC2 may give the address to a new node or interface once it is free.",
-            todo="Nothing, unless it happens again: CloudTrail event DeleteSubnetCidrReservation names who did it.",
+            impact="Egress still works. While an address is between two nodes, EC2 may give it to something else.",
+            todo="Nothing, unless it happens again: the CloudTrail event DeleteSubnetCidrReservation names who did it.",
             repaired_by=action.summary,
             evidence=(f"subnet: {action.subnet_id}", f"range: {action.cidr}"),
         )

@@ -54,15 +54,14 @@ def all_known(snapshot: Snapshot) -> Observed | None:
     """The sections, or None where one of them could not be read.
 
     One unreadable section stops every change: which address is free, covered or carried is a question to all of them
-    at once. The limits of the instance types count too: without them the annotation could not be checked, and it is
-    often stale.
+    at once. The address limits of the instance types only cross-check the annotation, and may be missing.
     """
     nodes, egress_ips, cpics = snapshot.nodes, snapshot.egress_ips, snapshot.cpics
     instances, subnets = snapshot.instances, snapshot.subnets
     interfaces, reservations = snapshot.interfaces, snapshot.reservations
     if isinstance(nodes, Unknown) or isinstance(egress_ips, Unknown) or isinstance(cpics, Unknown):
         return None
-    if isinstance(instances, Unknown) or isinstance(subnets, Unknown) or isinstance(snapshot.limits, Unknown):
+    if isinstance(instances, Unknown) or isinstance(subnets, Unknown):
         return None
     if isinstance(interfaces, Unknown) or isinstance(reservations, Unknown):
         return None
@@ -90,7 +89,10 @@ class Terrain:
         }
         self.cpic_by_address: Mapping[str, Cpic] = {cpic.address: cpic for cpic in observed.cpics}
         self.egress_ip_by_name: Mapping[str, EgressIp] = {eip.name: eip for eip in observed.egress_ips}
-        self.node_by_instance: Mapping[str, Node] = {node.instance_id: node for node in observed.nodes if node.instance_id}
+        self.instance_by_id: Mapping[str, Instance] = {instance.id: instance for instance in observed.instances}
+        self.node_by_instance: Mapping[str, Node] = {
+            node.instance_id: node for node in observed.nodes if node.instance_id
+        }
         self.objects_by_address: Mapping[str, tuple[str, ...]] = _objects_by_address(observed.egress_ips)
         self.reservations_by_subnet: Mapping[str, tuple[Reservation, ...]] = _by_subnet(observed.reservations)
         self._reservations = {
@@ -101,7 +103,11 @@ class Terrain:
         self._recorded = _recorded(ours, (TAG_POLICY_PREFIX, TAG_HELD_PREFIX))
         self._asked_before = _recorded(ours, (TAG_POLICY_PREFIX,))
         self._eligible = _eligible_by_cidr(capacity)
-        self._in_use = AddressCount(_in_use(self))
+        self.used = frozenset(_used(self))
+        """Addresses that an EgressIP, a CPIC or a network interface has, whoever's."""
+        self._used = AddressCount(self.used)
+        self.remembered = frozenset(address for listed in self._recorded.values() for address in listed)
+        """Addresses that our reservations remember, for policies that are gone too."""
         ids = self._labelled_subnets() | self._pool_subnets()
         self.carrying_subnets: Mapping[str, Subnet] = {key: self.subnet_by_id[key] for key in sorted(ids)}
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
@@ -135,7 +141,7 @@ class Terrain:
 
     def in_use(self, network: IPv4Network) -> bool:
         """Whether an EgressIP, a CPIC or a network interface has an address in the range."""
-        return self._in_use.within(network) > 0
+        return self._used.within(network) > 0
 
     def eligible_in(self, cidr: IPv4Network) -> tuple[NodeCapacity, ...]:
         """Nodes that OVN-Kubernetes would place addresses of that subnet on."""
@@ -193,16 +199,17 @@ def _objects_by_address(egress_ips: tuple[EgressIp, ...]) -> Mapping[str, tuple[
     return {address: tuple(names) for address, names in found.items()}
 
 
-def _in_use(terrain: Terrain) -> Iterable[IPv4Address]:
+def _used(terrain: Terrain) -> Iterable[IPv4Address]:
     yield from terrain.interface_by_address
+    for interface in terrain.observed.interfaces:
+        for prefix in interface.prefixes:
+            yield from prefix
     for text in (*terrain.objects_by_address, *terrain.cpic_by_address):
         if (address := parse_address(text)) is not None:
             yield address
 
 
-def _recorded(
-    reservations: Iterable[Reservation], prefixes: tuple[str, ...]
-) -> Mapping[str, tuple[IPv4Address, ...]]:
+def _recorded(reservations: Iterable[Reservation], prefixes: tuple[str, ...]) -> Mapping[str, tuple[IPv4Address, ...]]:
     found: dict[str, set[IPv4Address]] = {}
     for reservation in reservations:
         for policy, addresses in tagged_addresses(reservation, prefixes).items():

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from chalicelib.domain.snapshot import Cpic, EgressIp, Interface
+from chalicelib.domain.snapshot import Cpic, Interface
 from chalicelib.domain.terrain import Terrain, parse_address
+
+LONGEST_TRANSIT = timedelta(minutes=10)
+"""The cloud network controller gives up after 5.5 minutes, 8 where EC2 throttles it: nothing is on its way for longer.
+
+Controllers before 4.21 leave an assignment "Unknown" for ever when its node is gone, so age is the only sign there.
+"""
 
 
 class State(StrEnum):
@@ -67,45 +74,59 @@ def judge(terrain: Terrain, policies: tuple[str, ...], wanted: Mapping[str, set[
         policies: Names of the policies (and of objects of ours that are to go).
         wanted: Addresses by policy that the plan allocates, in the object or not.
     """
-    node_by_instance = {n.instance_id: n.name for n in terrain.observed.nodes if n.instance_id}
     verdicts: list[Verdict] = []
     for policy in sorted(policies):
         egress_ip = terrain.egress_ip_by_name.get(policy)
         listed = set(egress_ip.spec.addresses) if egress_ip else set()
         addresses = sorted(listed | wanted.get(policy, set()), key=_address_order)
-        verdicts.extend(_judge_one(terrain, policy, egress_ip, address, node_by_instance) for address in addresses)
+        claims = dict(egress_ip.items) if egress_ip else {}
+        verdicts.extend(
+            _judge_one(terrain, policy, address, in_spec=address in listed, claimed=claims.get(address, ""))
+            for address in addresses
+        )
     return tuple(verdicts)
 
 
-def _judge_one(
-    terrain: Terrain, policy: str, egress_ip: EgressIp | None, address: str, node_by_instance: dict[str, str]
-) -> Verdict:
+def _judge_one(terrain: Terrain, policy: str, address: str, *, in_spec: bool, claimed: str) -> Verdict:
     parsed = parse_address(address)
     subnet = terrain.subnet_of(parsed) if parsed else None
     interface = terrain.interface_by_address.get(parsed) if parsed else None
     reservation = terrain.reservation_of(parsed, subnet.id) if parsed and subnet else None
     cpic = terrain.cpic_by_address.get(address)
-    claimed = dict(egress_ip.items).get(address, "") if egress_ip else ""
-    in_spec = egress_ip is not None and address in egress_ip.spec.addresses
-    interface_node = node_by_instance.get(interface.instance_id or "", "") if interface else ""
+    node = terrain.node_by_instance.get(interface.instance_id or "") if interface else None
+    carrier = node.name if node else ""
+    late = cpic is not None and _is_late(cpic, terrain.observed.taken_at)
     return Verdict(
         policy=policy,
         address=address,
         zone=subnet.zone if subnet else "unknown",
-        state=_state(policy, in_spec=in_spec, claimed=claimed, cpic=cpic, interface=interface, on_node=interface_node),
+        state=_state(policy, cpic, interface, in_spec=in_spec, claimed=claimed, carrier=carrier, late=late),
         in_spec=in_spec,
         claimed_node=claimed,
         cpic=_in_words(cpic),
         interface=interface.id if interface else "",
-        interface_node=interface_node,
+        interface_node=carrier,
         reservation=str(reservation.cidr) if reservation else "",
     )
 
 
 def _state(
-    policy: str, *, in_spec: bool, claimed: str, cpic: Cpic | None, interface: Interface | None, on_node: str
+    policy: str,
+    cpic: Cpic | None,
+    interface: Interface | None,
+    *,
+    in_spec: bool,
+    claimed: str,
+    carrier: str,
+    late: bool,
 ) -> State:
-    """The decision table, most telling evidence first."""
+    """The decision table, most telling evidence first.
+
+    Args:
+        claimed: Node in `status.items`, or "".
+        carrier: Node whose network interface has the address, or "".
+        late: Whether the CPIC has been as it is for longer than any transition takes.
+    """
     if not in_spec:
         return State.ABSENT
     if cpic is None:
@@ -115,14 +136,20 @@ def _state(
     if cpic.assigned == "False":
         return State.FAILED
     if not cpic.healthy:
-        return State.MOVING
+        return State.FAILED if late else State.MOVING
     if interface is None:
         return State.EC2_MISSING
-    if on_node != cpic.status_node:
+    if carrier != cpic.status_node:
         return State.ELSEWHERE
     if not claimed:
         return State.STATUS_LOST
-    return State.SERVING if claimed == cpic.spec_node else State.MOVING
+    if claimed != cpic.spec_node:
+        return State.STATUS_UNBACKED if late else State.MOVING
+    return State.SERVING
+
+
+def _is_late(cpic: Cpic, now: datetime) -> bool:
+    return cpic.changed_at is not None and cpic.changed_at < now - LONGEST_TRANSIT
 
 
 def _in_words(cpic: Cpic | None) -> str:

@@ -169,7 +169,7 @@ class InstanceLife:
         return make
 
 
-_OF_FIRST_INTERFACE = ("private_ip", "private_ip_address", "private_dns_name", "public_ip", "public_ip_address")
+_OF_FIRST_INTERFACE = ("private_ip_address", "private_dns_name", "public_ip", "public_ip_address")
 
 
 def _without_interface(original: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.kube import decoding, discovery, openapi, patches, wire
+from sandbox.kube import decoding, discovery, openapi, patches, protobuf, wire
 from sandbox.kube.cluster import KubeCluster
 from sandbox.kube.errors import (
     ApiError,
@@ -31,7 +31,7 @@ from sandbox.kube.watching import Watch
 from sandbox.kube.wire import Accepted, Request, Response, negotiate, render, render_error
 from sandbox.kube.writing import Outcome, Preconditions, Target, Write
 
-_BODY_TYPES = (wire.JSON, wire.YAML, "application/vnd.kubernetes.protobuf")
+_BODY_TYPES = (wire.JSON, wire.YAML, protobuf.MEDIA_TYPE)
 _HEALTH = ("healthz", "livez", "readyz")
 _UNDELETABLE = ("default", "kube-public", "kube-system")
 
@@ -299,7 +299,7 @@ def _prefix(target: Target) -> str:
 def _sent_object(call: Call) -> dict[str, Any]:
     """The object a POST or PUT brings."""
     kind = call.request.content_type
-    if kind not in ("", wire.JSON, wire.YAML):
+    if kind not in ("", *_BODY_TYPES):
         raise unsupported_media_type(_BODY_TYPES)
     try:
         body = call.request.parsed_body()

@@ -80,7 +80,7 @@ def _name_faults(resource: Resource, name: str) -> Iterator[str]:
     elif not _IS_SUBDOMAIN(name):
         yield _SUBDOMAIN_TEXT
     if len(name) > 253:
-        yield "must be no more than 253 bytes"
+        yield "must be no more than 253 characters"
 
 
 def _map_faults(metadata: Mapping[str, Any]) -> Iterator[Cause]:

@@ -21,7 +21,7 @@ from sandbox.kube.errors import Cause, already_exists, bad_request, conflict, in
 from sandbox.kube.managed_fields import APPLY, UPDATE, Manager, Ownership, Writer
 from sandbox.kube.resources import NAMESPACES, RESOURCES, Resource, by_plural
 from sandbox.kube.store import Store, Version, key_of
-from sandbox.kube.writing import MADE_BY_SERVER, MANAGED_FIELDS, Outcome, Preconditions, Target, Write
+from sandbox.kube.writing import ANYTHING, MADE_BY_SERVER, MANAGED_FIELDS, Outcome, Preconditions, Target, Write
 
 
 class Registry:
@@ -47,7 +47,7 @@ class Registry:
         """POST: a new object, named by its body or by its ``generateName``."""
         decoded = decoding.decode(target.resource, body, write.field_validation)
         decoding.check_namespace(target.resource, decoded.obj["metadata"], target.namespace)
-        if decoded.obj["metadata"].get("resourceVersion"):
+        if decoded.obj["metadata"].get("resourceVersion") and not write.dry_run:
             raise internal("resourceVersion should not be set on objects to be created")
         obj, resource = decoded.obj, target.resource
         obj["metadata"].pop(MANAGED_FIELDS, None)
@@ -214,7 +214,7 @@ class Registry:
         return Outcome(self._store.put(resource, target.key, obj), warnings=decoded.warnings)
 
     def delete(
-        self, target: Target, preconditions: Preconditions = Preconditions(), *, dry_run: bool = False
+        self, target: Target, preconditions: Preconditions = ANYTHING, *, dry_run: bool = False
     ) -> tuple[Version, bool]:
         """DELETE: (last version, whether the object is gone); one with finalizers is only marked as being deleted."""
         with self._store.changed:

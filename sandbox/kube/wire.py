@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 import yaml
 
+from sandbox.kube import protobuf
 from sandbox.kube.errors import ApiError, Cause, bad_request, invalid
 from sandbox.kube.resources import Resource
 
@@ -100,6 +101,8 @@ class Request:
 
     def parsed_body(self) -> Any:
         """The body read as its media type says; ApiError 400 if it cannot be read."""
+        if self.content_type == protobuf.MEDIA_TYPE:
+            return protobuf.parse(self.body)
         return parse_yaml(self.body) if self.content_type in (YAML, APPLY_PATCH) else parse_json(self.body)
 
 

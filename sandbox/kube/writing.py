@@ -61,6 +61,9 @@ class Preconditions:
     resource_version: str = ""
 
 
+ANYTHING = Preconditions()
+
+
 def never_stored(resource: Resource, subresource: str) -> FieldSet:
     """Members that a write through this endpoint never stores, so that nobody comes to own them through it."""
     if not resource.has_status:
@@ -107,6 +110,7 @@ def _desired(resource: Resource, obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def faults_of_changed(target: Target, old: Mapping[str, Any], obj: dict[str, Any], subresource: str) -> list[Cause]:
+    """What is wrong with *obj* as the successor of *old*."""
     resource = target.resource
     found = metadata.change_faults(old["metadata"], obj["metadata"])
     found += found  # the server checks the metadata of an update twice and says so
@@ -128,6 +132,7 @@ def without_times(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_version(target: Target, sent: str, live: Version) -> None:
+    """Refuse a write planned against another version than the live one; *sent* empty = against any."""
     if sent and not sent.isdecimal():
         raise internal(f'strconv.ParseUint: parsing "{sent}": invalid syntax')
     if sent and int(sent) != live.revision:
@@ -152,6 +157,7 @@ def check_put(target: Target, sent: Mapping[str, Any], live: Version) -> None:
 
 
 def check_preconditions(target: Target, live: Version, preconditions: Preconditions) -> None:
+    """Refuse the deletion of another object or version than the one meant."""
     meta, resource = live.obj["metadata"], target.resource
     why = ""
     if preconditions.uid and preconditions.uid != meta["uid"]:

@@ -7,16 +7,16 @@ Who writes to the cluster API, writes under its own field manager, as in a real 
 from __future__ import annotations
 
 import itertools
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from sandbox.aws import AwsSandbox
-from sandbox.kube import KubeCluster
-from sandbox.kube.kubeconfig import kubeconfig
-from sandbox.kube.server import KubeServer
+from sandbox.kube import KubeCluster, KubeServer, kubeconfig, make_certificates
 from sandbox.rosa import nodes
 from sandbox.rosa.life import NodeLife
 from sandbox.rosa.machines import Machine, Machines
@@ -62,6 +62,7 @@ class Rosa:
         controllers: Callable[[Rosa], Sequence[Controller]] = lambda _rosa: (),
         tokens: Mapping[str, str] | None = None,
         port: int = 0,
+        https: bool = True,
     ) -> None:
         """Nothing runs yet.
 
@@ -72,6 +73,8 @@ class Rosa:
             controllers: Makes the controllers of this cluster, started last and stopped first.
             tokens: Bearer token → user name; without it one token, `sandbox`, is a cluster administrator.
             port: TCP port of the cluster API; 0 for a free one.
+            https: Serve with a certificate of an authority of the cluster's own, `ca_pem`. kubectl sends no token
+                over plain HTTP.
         """
         self.scenario = scenario
         self.aws = aws
@@ -81,6 +84,8 @@ class Rosa:
         self._make_controllers = controllers
         self._controllers: Sequence[Controller] = ()
         self._port = port
+        self._https = https
+        self.ca_pem: str | None = None
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._pools = {spec.name: _Pool(spec, dict(spec.labels)) for spec in scenario.all_pools}
@@ -89,11 +94,8 @@ class Rosa:
         """Make network and machines, let every node become ready, serve the API, start the controllers."""
         self.machines = Machines(self.aws, self.scenario)
         self._life = NodeLife(self.kube, self.machines, self.aws, self.scenario)
-        self._server = KubeServer(self.kube, self._port)
-        for pool in self._pools.values():
-            for zone, count in _spread(pool.spec.replicas, pool.spec.zones).items():
-                for _ in range(count):
-                    self._launch(pool, zone, IMMEDIATE)
+        self._server = self._serve()
+        self._stand_up()
         self._controllers = self._make_controllers(self)
         for controller in self._controllers:
             controller.start()
@@ -116,7 +118,7 @@ class Rosa:
 
     def kubeconfig(self, token: str | None = None) -> str:
         """A kubeconfig (YAML) for `kubectl` and `oc`, with *token* or the first one."""
-        return kubeconfig(self.api_url, token or next(iter(self.tokens)))
+        return kubeconfig(self.api_url, token or next(iter(self.tokens)), self.ca_pem)
 
     def pool_machines(self, pool: str) -> tuple[Machine, ...]:
         """The machines of a pool, oldest first. Raises KeyError for an unknown pool."""
@@ -201,6 +203,25 @@ class Rosa:
         self.kube.patch("nodes", name, {"metadata": {"labels": {key: value}}}, manager="kubectl-label")
 
     # --- inside ---
+
+    def _stand_up(self) -> None:
+        """Launch the scenario's machines without any waiting, EC2's included: a cluster begins with ready nodes."""
+        ec2_takes, self.aws.timing.running_after_seconds = self.aws.timing.running_after_seconds, 0.0
+        try:
+            for pool in self._pools.values():
+                for zone, count in _spread(pool.spec.replicas, pool.spec.zones).items():
+                    for _ in range(count):
+                        self._launch(pool, zone, IMMEDIATE)
+        finally:
+            self.aws.timing.running_after_seconds = ec2_takes
+
+    def _serve(self) -> KubeServer:
+        if not self._https:
+            return KubeServer(self.kube, self._port)
+        with tempfile.TemporaryDirectory(prefix="sandbox-tls-") as directory:
+            # The files are read when the server starts and needed no longer.
+            files, self.ca_pem = make_certificates(Path(directory))
+            return KubeServer(self.kube, self._port, files)
 
     def _launch(self, pool: _Pool, zone: str, timing: RosaTiming) -> None:
         """One more machine for *pool*, whose node joins at the pace of *timing*."""

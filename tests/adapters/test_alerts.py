@@ -20,10 +20,10 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:egress-keeper-alerts"
 PUBLISHED = Reply(200, xml("PublishResponse", {"PublishResult": {"MessageId": "m-1"}}), {"Content-Type": "text/xml"})
 
 
-def test_what_is_published(aws_script: ScriptedServer) -> None:
+def test_what_is_published(aws_script: ScriptedServer, aws: Aws) -> None:
     """Subject, body and string attributes, and no attribute without a value: SNS would refuse the message for it."""
     aws_script.will(PUBLISHED)
-    SnsAlerts(TOPIC, Aws()).publish(
+    SnsAlerts(TOPIC, aws).publish(
         Alert("[critical] prod", "Lös — it", {"severity": "critical", "cluster": "prod", "kind": ""})
     )
     [sent] = aws_script.sent
@@ -43,24 +43,24 @@ def test_what_is_published(aws_script: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize("subject", ["", "x" * 101, "two\nlines", "grün", "tab\there"])
-def test_a_subject_that_sns_refuses_is_not_sent(aws_script: ScriptedServer, subject: str) -> None:
+def test_a_subject_that_sns_refuses_is_not_sent(aws_script: ScriptedServer, aws: Aws, subject: str) -> None:
     """An alert that cannot be sent fails, and says which rule its subject breaks."""
     with pytest.raises(Rejected, match="1 to 100 printable ASCII characters"):
-        SnsAlerts(TOPIC, Aws()).publish(Alert(subject, "body", {}))
+        SnsAlerts(TOPIC, aws).publish(Alert(subject, "body", {}))
     assert aws_script.sent == []
 
 
-def test_the_longest_subject_is_sent(aws_script: ScriptedServer) -> None:
+def test_the_longest_subject_is_sent(aws_script: ScriptedServer, aws: Aws) -> None:
     """A hundred characters are allowed."""
     aws_script.will(PUBLISHED)
-    SnsAlerts(TOPIC, Aws()).publish(Alert("x" * 100, "body", {}))
+    SnsAlerts(TOPIC, aws).publish(Alert("x" * 100, "body", {}))
     assert aws_script.sent[0].form["Subject"] == "x" * 100
 
 
-def test_body_and_attributes_share_the_limit(aws_script: ScriptedServer) -> None:
+def test_body_and_attributes_share_the_limit(aws_script: ScriptedServer, aws: Aws) -> None:
     """A message that is too long arrives, cut, and says that it is; attributes count towards the 256 KiB."""
     aws_script.will(PUBLISHED)
-    SnsAlerts(TOPIC, Aws()).publish(Alert("s", "ä" * 200_000, {"cluster": "prod"}))
+    SnsAlerts(TOPIC, aws).publish(Alert("s", "ä" * 200_000, {"cluster": "prod"}))
     sent = aws_script.sent[0].form
     assert sent["Message"].endswith(CUT_NOTE)
     assert 262_144 - 4 <= len(sent["Message"].encode()) + len("clusterStringprod") <= 262_144
@@ -82,11 +82,13 @@ def test_a_cut_message_fits_and_is_a_beginning(body: str, limit: int) -> None:
         pytest.param(query_error(404, "NotFound", "Topic does not exist"), NotFound, id="no topic"),
     ],
 )
-def test_an_alert_that_was_not_taken_raises(aws_script: ScriptedServer, reply: Reply, kind: type[Exception]) -> None:
+def test_an_alert_that_was_not_taken_raises(
+    aws_script: ScriptedServer, aws: Aws, reply: Reply, kind: type[Exception]
+) -> None:
     """People who were not told must not count as told."""
     aws_script.will(reply)
     with pytest.raises(kind, match="SNS: Publish"):
-        SnsAlerts(TOPIC, Aws()).publish(Alert("s", "b", {}))
+        SnsAlerts(TOPIC, aws).publish(Alert("s", "b", {}))
 
 
 def test_an_alert_reaches_a_filtered_subscriber(aws_sandbox: AwsSandbox) -> None:

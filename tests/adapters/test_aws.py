@@ -42,11 +42,11 @@ def publish(aws: Aws) -> None:
         pytest.param(Reply(200, "<x/>", cut=2), Unreachable, id="half an answer"),
     ],
 )
-def test_errors_by_code(aws_script: ScriptedServer, reply: Reply, kind: type[AdapterError]) -> None:
+def test_errors_by_code(aws_script: ScriptedServer, aws: Aws, reply: Reply, kind: type[AdapterError]) -> None:
     """Whatever AWS or the way to it answers becomes one of our errors, by code and status, with the cause chained."""
     aws_script.will(reply)
     with pytest.raises(AdapterError) as raised:
-        publish(Aws(attempts=1))
+        publish(aws)
     assert type(raised.value) is kind
     assert (raised.value.source, raised.value.operation) == ("SNS", "Publish")
     assert raised.value.__cause__ is not None
@@ -66,10 +66,10 @@ def test_a_slow_answer_costs_the_read_timeout(aws_script: ScriptedServer) -> Non
         publish(Aws(attempts=1, read_timeout_seconds=0.2))
 
 
-def test_a_wrong_parameter_is_rejected_before_it_is_sent(aws_script: ScriptedServer) -> None:
+def test_a_wrong_parameter_is_rejected_before_it_is_sent(aws_script: ScriptedServer, aws: Aws) -> None:
     """What botocore's own check finds is told like AWS's."""
     with pytest.raises(Rejected, match="ParamValidationError"):
-        Aws().call("sns", "Publish", Message=7)
+        aws.call("sns", "Publish", Message=7)
     assert aws_script.sent == []
 
 
@@ -114,10 +114,10 @@ def test_a_request_says_who_asks(aws_script: ScriptedServer) -> None:
     assert "/us-east-2/sns/aws4_request" in sent.headers["Authorization"]
 
 
-def test_pages_follow_the_token(aws_script: ScriptedServer) -> None:
+def test_pages_follow_the_token(aws_script: ScriptedServer, aws: Aws) -> None:
     """Every page is asked for with the token of the one before and the parameters of the first."""
     aws_script.will(ec2_answer("DescribeSubnets", nextToken="two"), ec2_answer("DescribeSubnets"))
-    answers = list(Aws().pages("ec2", "DescribeSubnets", MaxResults=5))
+    answers = list(aws.pages("ec2", "DescribeSubnets", MaxResults=5))
     assert len(answers) == 2
     assert [(sent.form["MaxResults"], sent.form.get("NextToken")) for sent in aws_script.sent] == [
         ("5", None),
@@ -125,18 +125,18 @@ def test_pages_follow_the_token(aws_script: ScriptedServer) -> None:
     ]
 
 
-def test_a_failed_page_fails_the_list(aws_script: ScriptedServer) -> None:
+def test_a_failed_page_fails_the_list(aws_script: ScriptedServer, aws: Aws) -> None:
     """A page that could not be fetched is an error, never a shorter list."""
     aws_script.will(ec2_answer("DescribeSubnets", nextToken="two"), ec2_error(403, "UnauthorizedOperation", "no"))
     with pytest.raises(Denied):
-        list(Aws().pages("ec2", "DescribeSubnets"))
+        list(aws.pages("ec2", "DescribeSubnets"))
 
 
-def test_pages_that_go_in_circles_end(aws_script: ScriptedServer) -> None:
+def test_pages_that_go_in_circles_end(aws_script: ScriptedServer, aws: Aws) -> None:
     """A repeated token is not followed for ever."""
     aws_script.will(*[ec2_answer("DescribeSubnets", nextToken="again")] * 2)
     with pytest.raises(Unreachable, match="repeat themselves"):
-        list(Aws().pages("ec2", "DescribeSubnets"))
+        list(aws.pages("ec2", "DescribeSubnets"))
 
 
 def assumed(key: str, lives: timedelta) -> Reply:
@@ -197,12 +197,12 @@ def test_messages_are_kept_short(text: str, kept: str) -> None:
     assert short(text) == kept
 
 
-def test_no_error_tells_a_secret(aws_script: ScriptedServer) -> None:
+def test_no_error_tells_a_secret(aws_script: ScriptedServer, aws: Aws) -> None:
     """AWS quotes the whole signed request when a signature does not match; we do not."""
     message = "The signature does not match.\n\nThe Canonical String was\nx-amz-security-token:TOP-SECRET"
     aws_script.will(query_error(403, "SignatureDoesNotMatch", message))
     with pytest.raises(Denied) as raised:
-        publish(Aws(attempts=1))
+        publish(aws)
     assert "TOP-SECRET" not in str(raised.value)
 
 

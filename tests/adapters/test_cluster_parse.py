@@ -334,7 +334,7 @@ def test_a_whole_egress_ip() -> None:
 def test_field_ownership(managed: list[Any], owned: set[str], others: dict[str, str]) -> None:
     """Only what server-side apply holds under our name is ours; annotations and status of others do not matter."""
     parsed = parse_egress_ip(egress_ip(*managed))
-    assert (parsed.owned_fields, parsed.other_managers) == (owned, others)
+    assert (set(parsed.owned_fields), dict(parsed.other_managers)) == (owned, others)
 
 
 @pytest.mark.parametrize(

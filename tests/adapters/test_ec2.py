@@ -35,7 +35,7 @@ def reservation_of(*instances: dict[str, Any]) -> dict[str, Any]:
     return {"reservationId": "r-1", "instancesSet": list(instances)}
 
 
-def test_instances_are_asked_for_by_tag_and_state(aws_script: ScriptedServer) -> None:
+def test_instances_are_asked_for_by_tag_and_state(aws_script: ScriptedServer, aws: Aws) -> None:
     """Filtered, in pages, to the last one; sorted by id, whatever order EC2 has."""
     classic_name = {"Name": "prod-x7k2p-egress-a-eu-central-1a-h7rv2"}
     aws_script.will(
@@ -48,7 +48,7 @@ def test_instances_are_asked_for_by_tag_and_state(aws_script: ScriptedServer) ->
         ),
         ec2_answer("DescribeInstances", reservationSet=[reservation_of(instance("i-0a", networkInterfaceSet=[]))]),
     )
-    found = Ec2Api(Aws()).fetch_instances("prod-x7k2p")
+    found = Ec2Api(aws).fetch_instances("prod-x7k2p")
     assert [(i.id, i.pool, i.interface_id) for i in found] == [
         ("i-0a", None, None),
         ("i-0b", "egress-a", "eni-i-0b"),
@@ -82,9 +82,9 @@ def test_instances_are_asked_for_by_tag_and_state(aws_script: ScriptedServer) ->
 
 
 @pytest.mark.parametrize("ids", [[], [""]])
-def test_asking_about_nothing_sends_nothing(aws_script: ScriptedServer, ids: list[str]) -> None:
+def test_asking_about_nothing_sends_nothing(aws_script: ScriptedServer, aws: Aws, ids: list[str]) -> None:
     """Without ids there is no filter, and a read without a filter is never sent."""
-    ec2 = Ec2Api(Aws())
+    ec2 = Ec2Api(aws)
     assert ec2.fetch_subnets(ids) == ()
     assert ec2.fetch_interfaces([]) == ()
     assert ec2.fetch_reservations([]) == ()
@@ -93,7 +93,7 @@ def test_asking_about_nothing_sends_nothing(aws_script: ScriptedServer, ids: lis
     assert aws_script.sent == []
 
 
-def test_only_instance_ids_are_asked_about(aws_script: ScriptedServer) -> None:
+def test_only_instance_ids_are_asked_about(aws_script: ScriptedServer, aws: Aws) -> None:
     """One malformed id would fail the call for all, so only what has the form of an id is sent."""
     aws_script.will(
         ec2_answer(
@@ -101,37 +101,37 @@ def test_only_instance_ids_are_asked_about(aws_script: ScriptedServer) -> None:
         )
     )
     odd = ["i-xyz", "i-123", "i-0123456789abcdef01", "I-12345678", "i-12345678\n", "vpc-12345678", ""]
-    tags = Ec2Api(Aws()).fetch_cluster_tags([*odd, "i-0123456789abcdef0", "i-12345678"])
+    tags = Ec2Api(aws).fetch_cluster_tags([*odd, "i-0123456789abcdef0", "i-12345678"])
     assert tags == {"i-0123456789abcdef0": {"a": "b"}}
     [sent] = aws_script.sent
     asked = {value for key, value in sent.form.items() if key.startswith("Filter.1.Value")}
     assert (sent.form["Filter.1.Name"], asked) == ("instance-id", {"i-0123456789abcdef0", "i-12345678"})
 
 
-def test_two_hundred_ids_are_one_call(aws_script: ScriptedServer) -> None:
+def test_two_hundred_ids_are_one_call(aws_script: ScriptedServer, aws: Aws) -> None:
     """A burst of events costs one request for each 200 instances."""
     aws_script.will(*[ec2_answer("DescribeInstances", reservationSet=[])] * 2)
-    Ec2Api(Aws()).fetch_cluster_tags([f"i-{n:08x}" for n in range(201)])
+    Ec2Api(aws).fetch_cluster_tags([f"i-{n:08x}" for n in range(201)])
     counts = [sum(key.startswith("Filter.1.Value") for key in sent.form) for sent in aws_script.sent]
     assert counts == [200, 1]
 
 
-def test_an_item_that_is_not_as_documented_fails_the_list(aws_script: ScriptedServer) -> None:
+def test_an_item_that_is_not_as_documented_fails_the_list(aws_script: ScriptedServer, aws: Aws) -> None:
     """A subnet we cannot read is not left out: the list would be shorter than the truth."""
     aws_script.will(ec2_answer("DescribeSubnets", subnetSet=[{"subnetId": "subnet-1", "vpcId": "vpc-1"}]))
     with pytest.raises(Unreachable, match="EC2: DescribeSubnets: an item is not as EC2 documents it"):
-        Ec2Api(Aws()).fetch_subnets(["vpc-1"])
+        Ec2Api(aws).fetch_subnets(["vpc-1"])
 
 
-def test_a_refused_read_is_denied(aws_script: ScriptedServer) -> None:
+def test_a_refused_read_is_denied(aws_script: ScriptedServer, aws: Aws) -> None:
     """A missing permission is told as such, with EC2's first line."""
     aws_script.will(ec2_error(403, "UnauthorizedOperation", "You may not. Encoded authorization failure message: a1b2"))
     with pytest.raises(Denied) as raised:
-        Ec2Api(Aws()).fetch_subnets(["vpc-1"])
+        Ec2Api(aws).fetch_subnets(["vpc-1"])
     assert raised.value.detail == "UnauthorizedOperation: You may not."
 
 
-def test_limits_are_learnt_once(aws_script: ScriptedServer) -> None:
+def test_limits_are_learnt_once(aws_script: ScriptedServer, aws: Aws) -> None:
     """Types known already, to any adapter that shares the mapping, are not asked about; unknown ones are absent."""
     known = {"m5.large": 10}
     aws_script.will(
@@ -141,15 +141,15 @@ def test_limits_are_learnt_once(aws_script: ScriptedServer) -> None:
         )
     )
     wanted = ["m5.xlarge", "m5.large"]
-    assert Ec2Api(Aws(), limits=known).fetch_address_limits(wanted) == {"m5.large": 10, "m5.xlarge": 15}
-    assert Ec2Api(Aws(), limits=known).fetch_address_limits(wanted) == {"m5.large": 10, "m5.xlarge": 15}
+    assert Ec2Api(aws, limits=known).fetch_address_limits(wanted) == {"m5.large": 10, "m5.xlarge": 15}
+    assert Ec2Api(aws, limits=known).fetch_address_limits(wanted) == {"m5.large": 10, "m5.xlarge": 15}
     [sent] = aws_script.sent
     assert (sent.form["Filter.1.Name"], sent.form["Filter.1.Value.1"]) == ("instance-type", "m5.xlarge")
     aws_script.will(ec2_answer("DescribeInstanceTypes", instanceTypeSet=[]))
-    assert Ec2Api(Aws()).fetch_address_limits(["x1.mega"]) == {}
+    assert Ec2Api(aws).fetch_address_limits(["x1.mega"]) == {}
 
 
-def test_a_subnets_reservations_to_the_last_page(aws_script: ScriptedServer) -> None:
+def test_a_subnets_reservations_to_the_last_page(aws_script: ScriptedServer, aws: Aws) -> None:
     """One question a subnet, each to its last page; IPv6 ranges are not ours to look at."""
 
     def scr(number: int, cidr: str, subnet: str) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def test_a_subnets_reservations_to_the_last_page(aws_script: ScriptedServer) -> 
         ec2_answer("GetSubnetCidrReservations", subnetIpv4CidrReservationSet=[scr(3, "10.0.0.8/32", "subnet-1")]),
         ec2_answer("GetSubnetCidrReservations"),
     )
-    found = Ec2Api(Aws()).fetch_reservations(["subnet-2", "subnet-1", "subnet-1"])
+    found = Ec2Api(aws).fetch_reservations(["subnet-2", "subnet-1", "subnet-1"])
     assert [(r.id, str(r.cidr), r.description, dict(r.tags)) for r in found] == [
         ("scr-3", "10.0.0.8/32", "demo", {"a": "b"}),
         ("scr-1", "10.0.0.64/28", "demo", {"a": "b"}),

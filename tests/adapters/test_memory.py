@@ -17,6 +17,7 @@ from chalicelib.adapters.memory import DOCUMENT_BYTES, IAM_ACTIONS, DynamoMemory
 from chalicelib.usecases.ports import FindingRecord, RunRecord
 from sandbox.aws import AwsSandbox
 from sandbox.aws.faults import throttled
+from tests.adapters.wire import Reply, ScriptedServer
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -192,6 +193,13 @@ def test_a_strangers_item_is_told(memory: DynamoMemory, aws_sandbox: AwsSandbox)
     aws_sandbox.client("dynamodb").put_item(TableName="memory", Item=item)
     with pytest.raises(Unreachable, match="was not written by us"):
         memory.fetch_findings("prod")
+
+
+def test_an_answer_without_items_is_not_an_empty_memory(aws_script: ScriptedServer, aws: Aws) -> None:
+    """A proxy's page must not look as if nobody had been told anything."""
+    aws_script.will(Reply(200, "<html>"))
+    with pytest.raises(Unreachable, match="holds no items"):
+        DynamoMemory("memory", aws).fetch_findings("prod")
 
 
 def test_errors_are_not_mistaken_for_a_lost_race(memory: DynamoMemory, aws_sandbox: AwsSandbox) -> None:

@@ -25,18 +25,19 @@ def taken(*ids: str, failed: dict[str, tuple[str, bool]] | None = None) -> dict[
     }
 
 
-def queues() -> SqsQueues:
-    return SqsQueues(EVENTS, WORK, Aws())
+@pytest.fixture
+def queues(aws: Aws) -> SqsQueues:
+    return SqsQueues(EVENTS, WORK, aws)
 
 
 def entries(server: ScriptedServer) -> list[list[tuple[str, str]]]:
     return [[(entry["Id"], entry["MessageBody"]) for entry in sent.json["Entries"]] for sent in server.sent]
 
 
-def test_events_go_in_batches_of_ten(aws_script: ScriptedServer) -> None:
+def test_events_go_in_batches_of_ten(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """Twelve messages are two requests, in order, to the events queue."""
     aws_script.will(taken(*"0123456789"), taken("0", "1"))
-    queues().send_events([f"body {n}" for n in range(12)])
+    queues.send_events([f"body {n}" for n in range(12)])
     assert entries(aws_script) == [
         [(str(n), f"body {n}") for n in range(10)],
         [("0", "body 10"), ("1", "body 11")],
@@ -47,38 +48,38 @@ def test_events_go_in_batches_of_ten(aws_script: ScriptedServer) -> None:
         assert all("DelaySeconds" not in entry for entry in sent.json["Entries"])
 
 
-def test_no_events_no_request(aws_script: ScriptedServer) -> None:
+def test_no_events_no_request(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """SQS refuses an empty batch, so none is sent."""
-    queues().send_events([])
+    queues.send_events([])
     assert aws_script.sent == []
 
 
-def test_a_delay_is_on_every_message(aws_script: ScriptedServer) -> None:
+def test_a_delay_is_on_every_message(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """A revisit is asked for with a delay; the queue's own setting is for the rest."""
     aws_script.will(taken("0", "1"))
-    queues().send_events(["a", "b"], delay_seconds=20)
+    queues.send_events(["a", "b"], delay_seconds=20)
     assert [entry["DelaySeconds"] for entry in aws_script.sent[0].json["Entries"]] == [20, 20]
 
 
 @pytest.mark.parametrize("seconds", [-1, 901])
-def test_a_delay_that_sqs_does_not_know(aws_script: ScriptedServer, seconds: int) -> None:
+def test_a_delay_that_sqs_does_not_know(aws_script: ScriptedServer, queues: SqsQueues, seconds: int) -> None:
     """SQS delays for 15 minutes at most."""
     with pytest.raises(Rejected, match="0–900"):
-        queues().send_events(["a"], delay_seconds=seconds)
+        queues.send_events(["a"], delay_seconds=seconds)
     assert aws_script.sent == []
 
 
-def test_batches_keep_to_the_size_limit(aws_script: ScriptedServer) -> None:
+def test_batches_keep_to_the_size_limit(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """Large messages travel in smaller batches: a batch is limited in bytes as well."""
     aws_script.will(taken("0", "1"), taken("0"))
-    queues().send_events(["ä" * 60_000] * 3)
+    queues.send_events(["ä" * 60_000] * 3)
     assert [len(batch) for batch in entries(aws_script)] == [2, 1]
 
 
-def test_what_failed_is_sent_once_more(aws_script: ScriptedServer) -> None:
+def test_what_failed_is_sent_once_more(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """Only the messages that were not accepted are repeated."""
     aws_script.will(taken("0", "2", failed={"1": ("InternalError", False)}), taken("1"))
-    queues().send_events(["a", "b", "c"])
+    queues.send_events(["a", "b", "c"])
     assert entries(aws_script) == [[("0", "a"), ("1", "b"), ("2", "c")], [("1", "b")]]
 
 
@@ -90,19 +91,19 @@ def test_what_failed_is_sent_once_more(aws_script: ScriptedServer) -> None:
     ],
 )
 def test_what_failed_twice_raises(
-    aws_script: ScriptedServer, failed: dict[str, tuple[str, bool]], kind: type[Exception]
+    aws_script: ScriptedServer, queues: SqsQueues, failed: dict[str, tuple[str, bool]], kind: type[Exception]
 ) -> None:
     """A message that was not accepted is never lost silently: the caller's own event comes back."""
-    aws_script.will(taken(failed=failed), taken(failed=failed))
+    aws_script.will(taken(*{"0", "1"} - set(failed), failed=failed), taken(failed=failed))
     with pytest.raises(kind, match=f"{len(failed)} of 2 messages not accepted: .*InvalidMessageContents"):
-        queues().send_events(["a", "b"])
+        queues.send_events(["a", "b"])
     assert len(aws_script.sent) == 2
 
 
-def test_work_is_grouped_and_deduplicated(aws_script: ScriptedServer) -> None:
+def test_work_is_grouped_and_deduplicated(aws_script: ScriptedServer, queues: SqsQueues) -> None:
     """One message group a cluster keeps a second visit out; the id folds a burst into one."""
     aws_script.will({"MessageId": "m-1"})
-    queues().send_work('{"cluster":"prod"}', group="prod", deduplication_id="prod-123")
+    queues.send_work('{"cluster":"prod"}', group="prod", deduplication_id="prod-123")
     [sent] = aws_script.sent
     assert sent.headers["X-Amz-Target"] == "AmazonSQS.SendMessage"
     assert sent.json == {
@@ -132,8 +133,18 @@ def test_against_real_queues(aws_sandbox: AwsSandbox) -> None:
         SqsQueues(events + "-gone", work, Aws()).send_events(["a"])
 
 
-def test_an_unreadable_answer_is_unreachable(aws_script: ScriptedServer) -> None:
-    """A proxy's page is not an acknowledgement."""
-    aws_script.will(Reply(200, "<html>"))
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(200, "<html>", {"Content-Type": "text/html"}), id="a proxy's page"),
+        pytest.param(Reply(200, "welcome"), id="not JSON"),
+        pytest.param(Reply(200, "{}"), id="no message id"),
+    ],
+)
+def test_only_an_acknowledgement_counts(aws_script: ScriptedServer, queues: SqsQueues, reply: Reply) -> None:
+    """Status 200 alone says nothing: without the message's id it was not accepted, and the sender must not go on."""
+    aws_script.will(reply, reply, reply)
     with pytest.raises(Unreachable):
-        SqsQueues(EVENTS, WORK, Aws(attempts=1)).send_work("b", group="g", deduplication_id="d")
+        queues.send_work("b", group="g", deduplication_id="d")
+    with pytest.raises(Unreachable):
+        queues.send_events(["a"])

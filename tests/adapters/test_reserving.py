@@ -36,8 +36,8 @@ def listed(*reservations: dict[str, Any]) -> Reply:
 
 
 @pytest.fixture
-def ec2(aws_script: ScriptedServer, time: FakeTime) -> Ec2Api:
-    return Ec2Api(Aws(attempts=1), clock=time.clock, sleep=time.sleep)
+def ec2(aws_script: ScriptedServer, aws: Aws, time: FakeTime) -> Ec2Api:
+    return Ec2Api(aws, clock=time.clock, sleep=time.sleep)
 
 
 def reserve(ec2: Ec2Api) -> Any:

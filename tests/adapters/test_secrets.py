@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.aws import Aws
-from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected
+from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected, Unreachable
 from chalicelib.adapters.secrets import IAM_ACTIONS, Secrets
 from chalicelib.domain.spec import SecretRef
 from sandbox.aws import AwsSandbox
 from sandbox.aws.faults import denied
-from tests.adapters.wire import FakeTime
+from tests.adapters.wire import FakeTime, Reply, ScriptedServer
 
 ENVIRONMENT = {"PLAIN": "sha256~abc\n", "JSON": '{"token": " t-1 ", "other": "x"}', "EMPTY": ""}
 
@@ -128,6 +128,13 @@ def test_secrets_manager_errors_name_the_secret(aws_sandbox: AwsSandbox, secrets
         secrets.token(SecretRef(secret_id="keeper/gone"))
     aws_sandbox.faults.inject("secretsmanager", "GetSecretValue", denied("secretsmanager"))
     with pytest.raises(Denied, match="secret keeper/prod"):
+        secrets.token(SecretRef(secret_id="keeper/prod"))
+
+
+def test_an_answer_without_a_value_is_no_secret(aws_script: ScriptedServer, secrets: Secrets) -> None:
+    """A proxy's page is neither a secret nor a reason to call the secret binary."""
+    aws_script.will(Reply(200, "<html>"))
+    with pytest.raises(Unreachable, match="secret keeper/prod: the answer holds no value"):
         secrets.token(SecretRef(secret_id="keeper/prod"))
 
 

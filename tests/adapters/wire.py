@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -75,6 +75,11 @@ class ScriptedServer:
         self._replies.extend(reply if isinstance(reply, Reply) else Reply(body=reply) for reply in replies)
         return self
 
+    def reset(self) -> None:
+        """Forget what was asked, and what was still to be said."""
+        self.sent.clear()
+        self._replies.clear()
+
     def close(self) -> None:
         self._closing.set()
         self._http.shutdown()
@@ -123,10 +128,11 @@ class ScriptedServer:
 
 @dataclass
 class FakeTime:
-    """A clock that moves only when someone sleeps, or is told to."""
+    """A clock that moves only when someone sleeps, or is told to; `meanwhile` happens during each sleep."""
 
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def clock(self) -> float:
         return self.now
@@ -134,6 +140,7 @@ class FakeTime:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+        self.meanwhile()
 
 
 def running() -> Iterator[ScriptedServer]:

@@ -56,6 +56,14 @@ def test_transform_accepts_it(stage: str) -> None:
     assert all(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_api_has_one_stage(stage: str) -> None:
+    """Unless told the version of the definition, the transform publishes the API under a second name as well."""
+    resources = translated(stage)["Resources"].values()
+    names = [found["Properties"].get("StageName") for found in resources if found["Type"].startswith("AWS::ApiGateway")]
+    assert [name for name in names if name] == [stage]
+
+
 def test_transform_keeps_what_the_merge_added() -> None:
     """Rule, dead letters, schedule, VPC and settings survive the transform."""
     resources = translated("prod")["Resources"]

@@ -9,6 +9,7 @@ when CNCC fails, and is forgotten when its node loses the label or readiness.
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.twin.addressing import contains, host_address
@@ -38,9 +39,14 @@ class EgressNode:
         """Addresses may be placed here, room permitting."""
         return self.assignable and self.ready and self.reachable
 
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """The subnets of the node's egress interface."""
+        return tuple(subnet for subnet in (self.config.subnet, self.config.subnet_ipv6) if subnet is not None)
+
     def carries_for(self, owner: str) -> int:
         """How many addresses of one EgressIP are allocated here."""
-        return sum(name == owner for _, name in self.allocations)
+        return [name for _, name in self.allocations].count(owner)
 
     def hosts(self, address: str) -> bool:
         """The address is in the subnet of the node's egress interface."""
@@ -55,6 +61,7 @@ class Allocator:
         placed: Names of the nodes to which an address is allocated (one, except after mistakes), by address.
         hosts: Names of the nodes that have a host address, by address.
         without_host_cidrs: Nodes whose host addresses are not known.
+        usable: (number of allocations, node) pairs of the usable nodes in each subnet, sorted.
         silent: Nodes that do not answer probes.
         doubtful: Nodes whose `reachable` is not what the next probe will say.
     """
@@ -62,27 +69,23 @@ class Allocator:
     nodes: Table[str, EgressNode] = field(default_factory=Table)
     placed: Table[str, tuple[str, ...]] = field(default_factory=Table)
     hosts: Table[str, tuple[str, ...]] = field(default_factory=Table)
+    usable: Table[str, tuple[tuple[int, str], ...]] = field(default_factory=Table)
     without_host_cidrs: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
 
     def put(self, node: EgressNode) -> Allocator:
-        """The cache with this entry; its allocations must be those it had, or fewer."""
+        """The cache with this entry; its allocations must be those it had, or none."""
         before = self.nodes.get(node.name)
         placed = self.placed
         if before is not None and not node.allocations:
             for address, _ in before.allocations:
                 placed = _without(placed, address, node.name)
-        expected = node.name not in self.silent
-        doubtful = node.assignable and node.ready and node.reachable != expected
+        doubtful = node.assignable and node.ready and node.reachable == (node.name in self.silent)
+        known = replace(self, placed=placed) if placed is not self.placed else self
         if doubtful != (node.name in self.doubtful):
-            return replace(
-                self,
-                nodes=self.nodes.put(node.name, node),
-                placed=placed,
-                doubtful=self.doubtful | {node.name} if doubtful else self.doubtful - {node.name},
-            )
-        return replace(self, nodes=self.nodes.put(node.name, node), placed=placed)
+            known = replace(known, doubtful=self.doubtful ^ {node.name})
+        return _entered(known, node)
 
     def drop(self, name: str) -> Allocator:
         """The cache without that node and its allocations."""
@@ -104,12 +107,9 @@ class Allocator:
         if node is None or (address, owner) in node.allocations:
             return self
         kept = [pair for pair in node.allocations if pair[0] != address]
-        on = self.placed.get(address, ())
-        return replace(
-            self,
-            nodes=self.nodes.put(name, replace(node, allocations=tuple(sorted([*kept, (address, owner)])))),
-            placed=self.placed.put(address, tuple(sorted({*on, name}))),
-        )
+        placed = self.placed.put(address, tuple(sorted({*self.placed.get(address, ()), name})))
+        after = replace(node, allocations=tuple(sorted([*kept, (address, owner)])))
+        return replace(_entered(self, after), placed=placed)
 
     def free(self, name: str, address: str) -> Allocator:
         """Forget an allocation, whoever's it is."""
@@ -117,11 +117,7 @@ class Allocator:
         if node is None or all(held != address for held, _ in node.allocations):
             return self
         kept = tuple(pair for pair in node.allocations if pair[0] != address)
-        return replace(
-            self,
-            nodes=self.nodes.put(name, replace(node, allocations=kept)),
-            placed=_without(self.placed, address, name),
-        )
+        return replace(_entered(self, replace(node, allocations=kept)), placed=_without(self.placed, address, name))
 
     def owner_of(self, name: str, address: str) -> str | None:
         """To which EgressIP an address is allocated on a node."""
@@ -150,6 +146,22 @@ class Allocator:
                 address = host_address(cidr)
                 hosts = hosts.put(address, tuple(sorted({*hosts.get(address, ()), new.name})))
         return replace(self, hosts=hosts, without_host_cidrs=missing)
+
+
+def _entered(cache: Allocator, node: EgressNode) -> Allocator:
+    """The cache with this entry in place of its former one, and in the right places among the usable."""
+    before = cache.nodes.get(node.name)
+    usable = cache.usable
+    if before is not None and before.usable:
+        for subnet in before.subnets:
+            rest = tuple(pair for pair in usable[subnet] if pair[1] != node.name)
+            usable = usable.put(subnet, rest) if rest else usable.drop(subnet)
+    if node.usable:
+        for subnet in node.subnets:
+            pairs = list(usable.get(subnet, ()))
+            insort(pairs, (len(node.allocations), node.name))
+            usable = usable.put(subnet, tuple(pairs))
+    return replace(cache, nodes=cache.nodes.put(node.name, node), usable=usable)
 
 
 def _without(index: Table[str, tuple[str, ...]], address: str, name: str) -> Table[str, tuple[str, ...]]:

@@ -21,10 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
+from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 
 from chalicelib.domain.twin.addressing import contains, is_ipv4, number
 from chalicelib.domain.twin.allocator import EgressNode
+from chalicelib.domain.twin.choices import Found
 from chalicelib.domain.twin.turn import Turn
 from chalicelib.domain.twin.values import StatusItems
 
@@ -48,7 +51,7 @@ def assign(turn: Turn, owner: str, addresses: Sequence[str]) -> StatusItems:
         (address, node) pairs: new allocations, and those that the addresses had already. Addresses without a node are
         left out; nothing tries them again by itself.
     """
-    if not any(node.usable for node in turn.cache.nodes.values()):
+    if not turn.cache.usable:
         wanted = f"please tag at least one node with label: {ASSIGNABLE_LABEL}"
         turn.event("NoMatchingNodeFound", owner, f"no assignable nodes for EgressIP: {owner}, {wanted}")
         return ()
@@ -71,7 +74,6 @@ class _Pass:
         self._turn = turn
         self._owner = owner
         self._placed = turn.cache.placed
-        self._order: list[EgressNode] | None = None
 
     def run(self, addresses: Sequence[str]) -> tuple[StatusItems, bool]:
         """Place the addresses one after the other; also whether the pass came to its end."""
@@ -109,8 +111,7 @@ class _Pass:
         seekers = [address for address in remaining if self._kind(address) is _Entry.OPEN]
         if len(seekers) < 2:
             return []
-        subnets = {subnet for node in self._nodes() for subnet in (node.config.subnet, node.config.subnet_ipv6)}
-        for subnet in sorted(filter(None, subnets)):
+        for subnet in sorted(self._turn.cache.usable):
             rivals = [address for address in seekers if contains(subnet, address)]
             if len(rivals) > 1:
                 return rivals
@@ -163,27 +164,25 @@ class _Pass:
         return name if alive and node is not None and node.hosts(address) else None
 
     def _place(self, address: str) -> str | None:
-        """The first node with room, ties being Go's choice; recorded at once."""
-        for _, tied in groupby(self._nodes(), key=lambda node: len(node.allocations)):
-            fitting = [node.name for node in tied if self._fits(node.name, address)]
+        """The least loaded node with room, ties being Go's choice; recorded at once.
+
+        The order of the beginning of the pass is that of now, but for nodes that got an address in this pass, and those
+        get no other one.
+        """
+        usable = self._turn.cache.usable
+        nodes = merge(*(pairs for subnet, pairs in usable.items() if contains(subnet, address)))
+        for _, tied in groupby(nodes, key=itemgetter(0)):
+            fitting = Found(name for _, name in tied if self._fits(name, address))
             if fitting:
-                name = self._turn.choose(f"node for {address}", fitting) if len(fitting) > 1 else fitting[0]
+                name = self._turn.choose(f"node for {address}", fitting)
                 self._turn.cache = self._turn.cache.allocate(name, address, self._owner)
                 return name
         return None
 
-    def _nodes(self) -> list[EgressNode]:
-        """Usable nodes in the order of the beginning of the pass."""
-        if self._order is None:
-            usable = (node for node in self._turn.cache.nodes.values() if node.usable)
-            self._order = sorted(usable, key=lambda node: (len(node.allocations), node.name))
-        return self._order
-
     def _fits(self, name: str, address: str) -> bool:
         node = self._turn.cache.nodes[name]
-        if not node.hosts(address) or node.carries_for(self._owner) or name not in self._turn.objects.nodes:
-            return False
-        return _has_room(node, address, alias=self._turn.behaviours.capacity_alias)
+        room = _has_room(node, address, alias=self._turn.behaviours.capacity_alias)
+        return room and not node.carries_for(self._owner) and name in self._turn.objects.nodes
 
 
 def _has_room(node: EgressNode, address: str, *, alias: bool) -> bool:

@@ -11,14 +11,14 @@ each combination of answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, overload
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Choose(Protocol):
-    """Picks one of *options* (two or more); *what* says in words what is being chosen."""
+    """Picks one of *options* (one or more); *what* says in words what is being chosen."""
 
     def __call__(self, what: str, options: Sequence[T], /) -> T:
         """Return one of *options*."""
@@ -37,6 +37,37 @@ def any_order(choose: Choose, what: str, items: Iterable[T]) -> Iterator[T]:
         remaining.remove(picked)
         yield picked
     yield from remaining
+
+
+class Found(Sequence[T]):
+    """Options that are looked for only as far as they are asked for: among a thousand nodes `first` needs one."""
+
+    def __init__(self, options: Iterator[T]) -> None:
+        self._rest = options
+        self._found: list[T] = []
+
+    def __bool__(self) -> bool:
+        self._look(1)
+        return bool(self._found)
+
+    def __len__(self) -> int:
+        self._look(None)
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        self._look(index + 1 if isinstance(index, int) and index >= 0 else None)
+        return self._found[index]
+
+    def _look(self, count: int | None) -> None:
+        while count is None or len(self._found) < count:
+            try:
+                self._found.append(next(self._rest))
+            except StopIteration:
+                return
 
 
 class _Scripted:

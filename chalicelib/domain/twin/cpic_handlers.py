@@ -71,16 +71,13 @@ class CpicHandlers:
         if operation is None:
             raise HandlerFailed(f"no pending operation found for {address} of EgressIP {owner}")
         if operation.delete and not operation.add:
-            turn.set_operations(owner, operations.drop(address))
-        return [
-            egress_ip
-            for name, egress_ip in turn.objects.egress_ips.in_order()
-            if (
-                turn.behaviours.resync_owner and address in egress_ip.spec
-                if name == owner
-                else len(egress_ip.spec) - len(egress_ip.status) > len(turn.operations(name))
-            )
-        ]
+            del operations[address]
+            turn.set_operations(owner, operations)
+        seen = turn.objects.egress_ips.get(owner)
+        again = [seen] if seen and turn.behaviours.resync_owner and address in seen.spec else []
+        waiting = [e for e in turn.objects.egress_ips.values() if len(e.spec) > len(e.status) and e.name != owner]
+        again += [e for e in waiting if len(e.spec) - len(e.status) > len(turn.pending.get(e.name, ()))]
+        return sorted(again, key=lambda egress_ip: egress_ip.name)
 
     def _arrived(self, cpic: Cpic, owner: str) -> None:
         """The address serves: into the status, and no longer pending."""
@@ -94,7 +91,8 @@ class CpicHandlers:
         operations = turn.operations(owner)
         operation = operations.get(cpic.address)
         if operation is not None and operation.add:
-            turn.set_operations(owner, operations.drop(cpic.address))
+            del operations[cpic.address]
+            turn.set_operations(owner, operations)
 
 
 _NO_STATUS = ("", None, None, None)

@@ -135,7 +135,7 @@ def _order(turn: Turn, name: str, add: StatusItems, remove: StatusItems) -> None
     for address, operation in operations.items():
         before = pending.get(address, Operation())
         # The oldest node to leave and the newest one to go to are the right ones.
-        pending = pending.put(address, Operation(operation.add or before.add, before.delete or operation.delete))
+        pending[address] = Operation(operation.add or before.add, before.delete or operation.delete)
     turn.set_operations(name, pending)
     failing = [address for address, operation in operations.items() if _refusal(turn, address, operation)]
     order = any_order(turn.choose, "next CPIC operation", operations) if failing else iter(operations)

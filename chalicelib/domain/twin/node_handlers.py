@@ -15,6 +15,7 @@ yet is taken up by the probe, within 5 s.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from chalicelib.domain.twin.allocator import EgressNode
@@ -154,7 +155,7 @@ def look_at_unassigned(turn: Turn) -> None:
     Raises:
         HandlerFailed: One of them failed; all were tried.
     """
-    _look_at(turn, [e for _, e in turn.objects.egress_ips.in_order() if len(e.spec) != len(e.status)])
+    _look_at(turn, [e for e in turn.objects.egress_ips.values() if len(e.spec) != len(e.status)])
 
 
 def look_at_carried(turn: Turn, node: str) -> None:
@@ -163,13 +164,13 @@ def look_at_carried(turn: Turn, node: str) -> None:
     Raises:
         HandlerFailed: One of them failed; all were tried.
     """
-    carried = [e for e in turn.objects.egress_ips.values() if any(on == node for _, on in e.status)]
-    _look_at(turn, sorted(carried, key=lambda e: e.name))
+    # A set, because an object may claim two addresses there.
+    _look_at(turn, {e for e in turn.objects.egress_ips.values() for _, on in e.status if on == node})
 
 
-def _look_at(turn: Turn, egress_ips: list[EgressIp]) -> None:
+def _look_at(turn: Turn, egress_ips: Collection[EgressIp]) -> None:
     failed = []
-    for egress_ip in egress_ips:
+    for egress_ip in sorted(egress_ips, key=lambda e: e.name):
         try:
             reconcile(turn, None, egress_ip)
         except HandlerFailed as failure:

@@ -16,7 +16,6 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 SHARDS = 64
-_NO_SHARDS: tuple[dict[Any, Any], ...] = ({},) * SHARDS
 
 
 class Table(Generic[K, V]):

@@ -6,7 +6,9 @@ here: decisions (`assignment`, the handlers). A turn lives inside one call of `c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from chalicelib.domain.twin import api
 from chalicelib.domain.twin.allocator import Allocator
@@ -20,7 +22,7 @@ from chalicelib.domain.twin.values import EgressIp, Objects, StatusItems
 FIRST_MARK, LAST_MARK = 50000, 55000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Operation:
     """What is under way for one address: the node it goes to, the node it leaves; "" for none."""
 
@@ -28,7 +30,10 @@ class Operation:
     delete: str = ""
 
 
-Pending = Table[str, Table[str, Operation]]
+Operations: TypeAlias = tuple[tuple[str, Operation], ...]
+"""(address, operation) pairs, sorted."""
+
+Pending: TypeAlias = Table[str, Operations]
 
 
 class Turn:
@@ -107,10 +112,11 @@ class Turn:
         """Give the mark of a deleted object back."""
         self.marks = self.marks.drop(name)
 
-    def operations(self, egress_ip: str) -> Table[str, Operation]:
-        """What is under way for one EgressIP, by address."""
-        return self.pending.get(egress_ip) or Table()
+    def operations(self, egress_ip: str) -> dict[str, Operation]:
+        """What is under way for one EgressIP, by address; a copy."""
+        return dict(self.pending.get(egress_ip, ()))
 
-    def set_operations(self, egress_ip: str, operations: Table[str, Operation]) -> None:
+    def set_operations(self, egress_ip: str, operations: Mapping[str, Operation]) -> None:
         """Replace what is under way for one EgressIP."""
-        self.pending = self.pending.put(egress_ip, operations) if operations else self.pending.drop(egress_ip)
+        kept = tuple(sorted(operations.items()))
+        self.pending = self.pending.put(egress_ip, kept) if kept else self.pending.drop(egress_ip)

@@ -1,7 +1,7 @@
 """The fields of the fleet file: form, description and example of each.
 
 Belongs here: what can be said of one field, or of fields side by side in a form that JSON Schema knows too. Does not
-belong here: what takes several places of the file to judge (`fleet_rules`), and what the fields become (`fleet`).
+belong here: what takes several places of the file to judge (`rules`), and what the fields become (`fleet`).
 
 Imported at the first use only: pydantic costs a cold start a tenth of a second, and `intake` reads no fleet file.
 """
@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from chalicelib import fleet_forms as forms
 from chalicelib.domain.spec import ClusterSpec, OcmSpec
+from chalicelib.fleet import forms
 
 KEPT: dict[str, Any] = {field.name: field.default for spec in (ClusterSpec, OcmSpec) for field in fields(spec)}
 """Values of fields that nobody sets, from the domain: stated once."""
@@ -102,6 +102,7 @@ class LabelSelector(Strict):
         None,
         alias="matchLabels",
         min_length=1,
+        json_schema_extra={"additionalProperties": False},  # besides those that fit the pattern of a label key
         description="Labels by key that must be there with exactly this value.",
         examples=[{"kubernetes.io/metadata.name": "payments"}],
     )
@@ -236,7 +237,7 @@ class Cluster(Strict):
     ocm: Ocm | None = Field(None, description="How the cluster is known to OCM.")
     machine_pools: list[MachinePool] | None = Field(None, description="Pools whose nodes carry egress addresses.")
     policies: list[Policy] = Field(
-        description="The EgressIP objects wished for; what is not listed any more is removed."
+        description="The EgressIP objects wished for; one that is not listed any more is removed."
     )
 
 

@@ -1,6 +1,6 @@
 """YAML events into nodes that know their line, within limits.
 
-Belongs here: the shape of the text, anchors and aliases. Does not belong here: what the words mean (`fleet_yaml`).
+Belongs here: the shape of the text, anchors and aliases. Does not belong here: what the words mean (`text`).
 
 PyYAML's own composer knows no limits and recurses in C: a small file of nested brackets, or of aliases of aliases,
 could end the process. This one refuses both.
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import yaml
 
-from chalicelib.fleet_problems import FleetError, Problem
+from chalicelib.fleet.problems import FleetError, Problem
 
 MAX_DEPTH = 32
 MAX_VALUES = 250_000
@@ -100,7 +100,7 @@ class Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         self._check_tag(event, event.tag)
-        # `implicit` says whether the word may be read as something else than text: not in quotes, not after a "!".
+        # `implicit` says whether the word may be read as something else than text: it is not in quotes.
         return Scalar(_line(event), event.value, bare=bool(event.implicit[0]))
 
     def _branch(self, event: yaml.NodeEvent, events: Events, depth: int) -> Branch:
@@ -128,8 +128,8 @@ class Composer:
         return node
 
     def _check_tag(self, event: yaml.Event, tag: str | None) -> None:
-        if tag not in (None, "!"):
-            raise self._refuse(event, f"tag {str(tag)[:60]}: tags are not allowed")
+        if tag is not None:
+            raise self._refuse(event, f"tag {tag[:60]}: tags are not allowed")
 
     def _too_deep(self, event: yaml.Event) -> FleetError:
         return self._refuse(event, f"nested too deeply: allowed are {MAX_DEPTH} levels, aliases expanded")

@@ -10,9 +10,17 @@ import binascii
 import re
 from pathlib import Path
 
-from chalicelib.fleet_forms import NONE, is_pem
+from chalicelib.fleet.forms import MAX_BYTES, NONE, is_path_or_pem, is_pem
+from chalicelib.fleet.rules import EACH, Found, select
 
-LARGEST_PEM = 1 << 20
+AUTHORITIES = (("defaults", "api", "ca"), ("clusters", EACH, "api", "ca"))
+SECRETS = (
+    ("defaults", "ocm", "credentials"),
+    ("clusters", EACH, "ocm", "credentials"),
+    ("clusters", EACH, "api", "token"),
+)
+"""Where in the fleet file files may be named."""
+
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 
@@ -56,13 +64,47 @@ class Files:
     def _text(self, path: str) -> str:
         file = self.locate(path)
         try:
-            if file.is_file() and file.stat().st_size > LARGEST_PEM:
-                raise Unusable("is a file larger than 1 MiB: allowed is a PEM file")
-            return file.read_text(encoding="ascii")
+            return read_text(file)
         except OSError as error:
             raise Unusable(f"is a file that can't be read ({error.strerror}): allowed is a PEM file") from error
         except ValueError:
-            raise Unusable("is no PEM file: allowed is ASCII text with certificates") from None
+            raise Unusable("is no PEM file: allowed is text of at most 1 MiB with certificates") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, at most 1 MiB of it: what is named may be a device without an end.
+
+    Raises:
+        OSError: It can't be read.
+        ValueError: It is larger, or no UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES} bytes")
+    return content.decode()
+
+
+def unusable_files(values: object, files: Files) -> Found:
+    """Every file that the fleet file names in vain: the field's path, and what is wrong with the file."""
+    for pattern in AUTHORITIES:
+        for path, value in select(values, pattern):
+            if isinstance(value, str) and value and is_path_or_pem(value):
+                try:
+                    files.authorities(value)
+                except Unusable as error:
+                    yield path, f"{'value' if is_pem(value) else _file(value)} {error}"
+    for pattern in SECRETS:
+        for path, value in select(values, pattern):
+            if isinstance(value, str) and value.startswith("file:"):
+                try:
+                    files.locate(value.removeprefix("file:"))
+                except Unusable as error:
+                    yield path, f"{_file(value)} {error}"
+
+
+def _file(path: str) -> str:
+    return f"value {path[:100]!r}"
 
 
 def _certificates(text: str) -> str:

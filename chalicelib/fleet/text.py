@@ -1,7 +1,7 @@
 """YAML text into plain values, each with its line, and everything that is doubtful about the text itself.
 
 Belongs here: what any YAML file of ours must keep to, whatever its fields mean. Does not belong here: nesting, anchors
-and aliases (`fleet_nodes`), fields (`fleet_model`), how they fit together (`fleet_rules`).
+and aliases (`nodes`), fields (`model`), how they fit together (`rules`).
 
 The text is read event by event rather than by PyYAML's constructors: those drop the lines, keep the last of two equal
 keys without a word, and turn a bare `on` into true. Here a bare word is accepted only where readers of YAML 1.1
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import yaml
 
-from chalicelib.fleet_nodes import Branch, Composer, Node, Scalar
-from chalicelib.fleet_problems import FleetError, Path, Problem
+from chalicelib.fleet.forms import MAX_BYTES
+from chalicelib.fleet.nodes import Branch, Composer, Node, Scalar
+from chalicelib.fleet.problems import LONGEST_SHOWN, FleetError, Path, Problem, shown_bare
 
-MAX_BYTES = 1 << 20
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML does not allow anywhere, half surrogate pairs included."""
 
@@ -28,9 +28,9 @@ WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18}")
 DOUBTFUL = re.compile(
     r"""(?P<word>yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)
-    |(?P<number>[-+]?(0b[01_]*|0o[0-7_]*|0x[0-9a-fA-F_]*)              # other bases
-        |[-+]?[0-9][0-9_]*(:[0-9_]+)*(\.[0-9_]*)?([eE][-+]?[0-9_]*)?   # 010, 1_000, 22:30 (base 60), 1e3
-        |[-+]?\.[0-9_]+([eE][-+]?[0-9_]*)?
+    |(?P<number>[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+)              # other bases
+        |[-+]?[0-9][0-9_]*(:[0-9_]+)*(\.[0-9_]*)?([eE][-+]?[0-9]+)?    # 010, 1_000, 22:30 (base 60), 1e3
+        |[-+]?\.[0-9_]+([eE][-+]?[0-9]+)?
         |[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))
     |(?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt\s].*)?)
     |(?P<sign>=|<<)""",
@@ -63,6 +63,14 @@ def resolve(word: str) -> str | int | float | bool | Doubtful | None:
         return float(word)
     doubt = DOUBTFUL.fullmatch(word)
     return Doubtful(ADVICE[doubt.lastgroup or "number"]) if doubt else word
+
+
+def _key(node: Node) -> str | None:
+    """The key that a node is; None for what is no text to every reader."""
+    if isinstance(node, Branch):
+        return None
+    key = resolve(node.text) if node.bare else node.text
+    return key if isinstance(key, str) else None
 
 
 class Document:
@@ -113,7 +121,7 @@ class Document:
         if value is None:
             self._report(node.line, path, "no value: give one, or remove the line")
         elif isinstance(value, Doubtful):
-            self._report(node.line, path, f"value {node.text}: {value.advice}")
+            self._report(node.line, path, f"{shown_bare(path, node.text)}: {value.advice}")
             return None
         return value
 
@@ -127,10 +135,9 @@ class Document:
             if isinstance(key, Scalar) and key.bare and key.text == "<<" and merge is None:
                 merge = value
                 continue
-            name = resolve(key.text) if isinstance(key, Scalar) and key.bare else key
-            name = key.text if isinstance(key, Scalar) and not key.bare else name
-            if not isinstance(name, str):
-                shown = key.text if isinstance(key, Scalar) else "a list or mapping"
+            name = _key(key)
+            if name is None:
+                shown = key.text[:LONGEST_SHOWN] if isinstance(key, Scalar) else "a list or mapping"
                 self._report(key.line, path, f"key {shown}: allowed is text; put it in quotes if text is meant")
             elif name in entries:
                 first = entries[name][0]

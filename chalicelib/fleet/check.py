@@ -1,7 +1,7 @@
 """The fleet file's text into its model, or every problem it has.
 
 Belongs here: running the checks and wording what pydantic found. Does not belong here: the checks themselves
-(`fleet_yaml`, `fleet_model`, `fleet_rules`), and what a good file becomes (`fleet`).
+(`text`, `model`, `rules`), and what a good file becomes (`fleet`).
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from chalicelib.fleet_model import FleetFile, model_at
-from chalicelib.fleet_problems import FleetError, Path, Problem, shown
-from chalicelib.fleet_rules import broken_rules
-from chalicelib.fleet_yaml import Document, read_yaml
+from chalicelib.fleet.files import Files, unusable_files
+from chalicelib.fleet.model import FleetFile, model_at
+from chalicelib.fleet.problems import SECRETS, FleetError, Path, Problem, shown
+from chalicelib.fleet.rules import broken_rules
+from chalicelib.fleet.text import Document, read_yaml
 
 NOT_YET = {
     ("machine_pools", "create"): "creating machine pools is not supported: create the pool with "
     "`rosa create machinepool` and name it here",
 }
 """Fields that one may expect, by list and name."""
+
+NUMBERS = frozenset({"max_change_share", "block_prefix", "per_zone"})
 
 SHAPES = {
     "list_type": "allowed is a list",
@@ -32,8 +35,8 @@ SHAPES = {
 }
 
 
-def check_fleet(text: str, origin: str) -> tuple[FleetFile, Document]:
-    """The checked model and the document it was read from.
+def check_fleet(text: str, origin: str, files: Files) -> FleetFile:
+    """The checked model of the file; the files it names are there and can be used.
 
     Raises:
         FleetError: Every problem of the file at once; those of the text's own form (no YAML, too large) alone.
@@ -47,10 +50,11 @@ def check_fleet(text: str, origin: str) -> tuple[FleetFile, Document]:
     except ValidationError as error:
         found = (_worded(detail, document) for detail in error.errors(include_url=False, include_context=True))
         problems += [problem for problem in found if problem.path not in doubted]
-    problems += [Problem(document.line(path), path, told) for path, told in broken_rules(document.values)]
+    broken = (*broken_rules(document.values), *unusable_files(document.values, files))
+    problems += [Problem(document.line(path), path, told) for path, told in broken]
     if problems or model is None:
         raise FleetError(origin, problems)
-    return model, document
+    return model
 
 
 def _worded(detail: ErrorDetails, document: Document) -> Problem:
@@ -70,19 +74,18 @@ def _worded(detail: ErrorDetails, document: Document) -> Problem:
             told = f"{shown(path, value)}: {detail['ctx']['allowed']}{_quotes(path, value, document)}"
             return Problem(document.line(path, key=is_key), path, told)
         case _:
+            # Not the text itself: where a mapping is wanted, anything may stand, a whole secret too.
+            there = "is text" if isinstance(value, str) else shown(path, value)
             fields = ", ".join(_fields(path))
             told = SHAPES.get(kind, detail["msg"]) + (f" with the fields {fields}" if kind == "model_type" else "")
-            return Problem(document.line(path), path, f"{shown(path, value)}: {told}")
+            return Problem(document.line(path), path, f"{there}: {told}")
 
 
 def _quotes(path: Path, value: object, document: Document) -> str:
     """The advice for the commonest slip: a bare number or truth value where text is wanted."""
     word = document.text(path)
-    wants_text = not isinstance(value, str) and path[-1] not in NUMBERS
+    wants_text = not isinstance(value, str) and path[-1] not in NUMBERS | SECRETS
     return f' (YAML reads a bare {word} as no text: write "{word}")' if wants_text and word is not None else ""
-
-
-NUMBERS = frozenset({"max_change_share", "block_prefix", "per_zone"})
 
 
 def _unknown(path: Path) -> str:

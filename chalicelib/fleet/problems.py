@@ -1,7 +1,7 @@
 """Problems of a fleet file, in words: where, which field, what stands there, what is allowed.
 
-Belongs here: the error and its rendering. Does not belong here: finding the problems (`fleet_yaml`, `fleet_model`,
-`fleet_rules`). Nothing here shows a value that might be a secret: messages end in logs and run reports.
+Belongs here: the error and its rendering. Does not belong here: finding the problems (`text`, `model`,
+`rules`). Nothing here shows a value that might be a secret: messages end in logs and run reports.
 """
 
 from __future__ import annotations
@@ -84,6 +84,11 @@ def shown(path: Path, value: object) -> str:
             return f"value {_quoted(USER_INFO.sub('//…@', value))}"
         case _:
             return f"value {json.dumps(value)}"
+
+
+def shown_bare(path: Path, word: str) -> str:
+    """A word for a message as it stands in the file, without quotes; under the same rule."""
+    return "value (not shown)" if path and path[-1] in SECRETS else f"value {word[:LONGEST_SHOWN]}"
 
 
 def _quoted(value: str) -> str:

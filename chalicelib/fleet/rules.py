@@ -1,6 +1,6 @@
 """How the fields of the fleet file fit together: what takes more than one place to judge.
 
-Belongs here: rules over the plain values. Does not belong here: single fields (`fleet_model`).
+Belongs here: rules over the plain values. Does not belong here: single fields (`model`).
 
 The rules work on the values as they were read, not on the checked model, and pass over whatever has the wrong shape:
 one mistyped field must not hide that an address was given away twice. Everything wrong is told at once.
@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from chalicelib.fleet_forms import OCM_ID
-from chalicelib.fleet_problems import Path, field_path, shown
+from chalicelib.fleet.forms import OCM_ID
+from chalicelib.fleet.problems import Path, field_path, shown
 
 Found: TypeAlias = Iterator[tuple[Path, str]]
 

@@ -3,7 +3,7 @@
 It says everything that can be said of one place in the file. What takes two places (an address given to two policies)
 only reading the file tells.
 
-    python -m chalicelib.fleet_schema > docs/schemas/fleet-1.json
+    python -m chalicelib.fleet.schema > docs/schemas/fleet-1.json
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 
-from chalicelib.fleet_model import FleetFile
+from chalicelib.fleet.model import FleetFile
 
 HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:egress-keeper:schema:fleet:1"}
 

@@ -1,0 +1,1 @@
+"""Comparisons with what a user would do instead, on one machine and in one run: `python -m bench`."""

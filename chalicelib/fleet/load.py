@@ -1,0 +1,177 @@
+"""The fleet file: read, checked, and turned into what the domain works with.
+
+Belongs here: the two ways in (text, location) and the step from the file's model to domain values. Does not belong
+here: the checks (`check` and what it uses).
+
+YAML and pydantic are imported at the first call: functions that read no fleet file must not wait for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.spec import ApiSpec, ClusterSpec, Fleet, Mode, OcmSpec, PolicySpec, PoolSpec, SecretRef
+from chalicelib.fleet.forms import NONE
+from chalicelib.fleet.problems import FleetError
+
+if TYPE_CHECKING:
+    from chalicelib.fleet.files import Files
+    from chalicelib.fleet.model import Cluster, Defaults, LabelSelector, Policy
+
+T = TypeVar("T")
+D = TypeVar("D", ClusterSpec, OcmSpec)
+
+S3 = "s3://"
+
+
+def parse_fleet(text: str, origin: str, *, base_dir: Path | None) -> Fleet:
+    """Read the text of a fleet file.
+
+    Args:
+        origin: How messages call the file.
+        base_dir: What paths in the file are relative to; None for a file that is not on disk.
+
+    Raises:
+        FleetError: Every problem at once, one line each: `origin:line: field: value …: allowed …`.
+    """
+    from chalicelib.fleet.check import check_fleet
+    from chalicelib.fleet.files import Files
+
+    files = Files(base_dir)
+    read = check_fleet(text, origin, files)
+    return Fleet({cluster.name: _cluster(cluster, read.defaults, files) for cluster in read.clusters})
+
+
+def load_fleet(location: str, fetch_s3: Callable[[str, str], str]) -> Fleet:
+    """Read the fleet file at *location*, a path or `s3://bucket/key`.
+
+    Args:
+        fetch_s3: Gives the text of an object, by bucket and key.
+
+    Raises:
+        FleetError: The file is missing, may not be read, or is wrong.
+        AdapterError: S3 could not be reached or asked us to slow down; later it may work.
+    """
+    if location.startswith(S3):
+        return parse_fleet(_from_s3(location, fetch_s3), location, base_dir=None)
+    path = Path(location)
+    return parse_fleet(_from_disk(path, location), location, base_dir=path.parent)
+
+
+def fleet_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the fleet file, as published in `docs/schemas/fleet-1.json`."""
+    from chalicelib.fleet import schema as published
+
+    return published.fleet_schema()
+
+
+def _from_s3(location: str, fetch_s3: Callable[[str, str], str]) -> str:
+    bucket, _, key = location.removeprefix(S3).partition("/")
+    if not bucket or not key:
+        raise FleetError(location, "is no place in S3: allowed is s3://BUCKET/KEY")
+    try:
+        return fetch_s3(bucket, key)
+    except AdapterError as error:
+        if error.retryable:
+            raise
+        raise FleetError(location, f"can't be read: {error.detail}") from error
+    except UnicodeDecodeError:
+        raise FleetError(location, "is no fleet file: allowed is YAML in UTF-8, at most 1 MiB") from None
+
+
+def _from_disk(path: Path, location: str) -> str:
+    from chalicelib.fleet.files import read_text
+
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise FleetError(location, f"can't be read: {error.strerror}") from error
+    except ValueError:
+        raise FleetError(location, "is no fleet file: allowed is YAML in UTF-8, at most 1 MiB") from None
+
+
+def _cluster(read: Cluster, defaults: Defaults, files: Files) -> ClusterSpec:
+    """One cluster, with what it does not say taken from the defaults, and from the domain where they are silent too."""
+    ocm = _ocm(read, defaults, files)
+    role_arn = read.role_arn or defaults.role_arn
+    cluster = ClusterSpec(
+        name=read.name,
+        region=read.region or defaults.region or "",
+        infra_id=read.infra_id or (ocm.cluster if ocm else ""),
+        api=_api(read, defaults, files),
+        policies=tuple(_policy(policy) for policy in read.policies),
+        machine_pools=tuple(PoolSpec(pool.name) for pool in read.machine_pools or ()),
+        ocm=ocm,
+        role_arn=None if role_arn == NONE else role_arn,
+    )
+    mode = read.mode or defaults.mode
+    return _with(
+        cluster,
+        mode=None if mode is None else Mode(mode),
+        max_change_share=_first(read.max_change_share, defaults.max_change_share),
+        block_prefix=_first(read.block_prefix, defaults.block_prefix),
+    )
+
+
+def _api(read: Cluster, defaults: Defaults, files: Files) -> ApiSpec:
+    ca = read.api.ca or (defaults.api.ca if defaults.api else None)
+    return ApiSpec(read.api.url.rstrip("/"), _secret(read.api.token, files), files.authorities(ca))
+
+
+def _ocm(read: Cluster, defaults: Defaults, files: Files) -> OcmSpec | None:
+    if read.ocm is None:
+        return None
+    shared = defaults.ocm
+    credentials = read.ocm.credentials or (shared.credentials if shared else None)
+    return _with(
+        OcmSpec(read.ocm.cluster, None if credentials is None else _secret(credentials, files)),
+        url=read.ocm.url or (shared.url if shared else None),
+        token_url=read.ocm.token_url or (shared.token_url if shared else None),
+    )
+
+
+def _policy(read: Policy) -> PolicySpec:
+    # A pod selector that selects every pod says the same as none, and the API server keeps none.
+    pods = None if read.pods is None else _canonical(read.pods)
+    return PolicySpec(
+        name=read.name,
+        namespace_selector=_canonical(read.namespaces),
+        pod_selector=None if pods == "{}" else pods,
+        addresses=tuple(IPv4Address(address) for address in read.addresses or ()),
+        per_zone=read.per_zone,
+    )
+
+
+def _canonical(selector: LabelSelector) -> str:
+    """The selector as `EgressIpSpec` keeps it: sorted keys, no blanks, conditions in the order of the file."""
+    values = selector.model_dump(by_alias=True, exclude_none=True)
+    for requirement in values.get("matchExpressions", ()):
+        if not requirement.get("values"):  # the API server does not keep an empty list
+            requirement.pop("values", None)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _secret(place: str, files: Files) -> SecretRef:
+    scheme, _, rest = place.partition(":")
+    match scheme:
+        case "file":
+            return SecretRef(file=str(files.locate(rest)))
+        case "env":
+            return SecretRef(env=rest)
+        case _:
+            return SecretRef(secret_id=rest)
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _with(spec: D, **values: Any) -> D:
+    """The spec with those of *values* that are not None."""
+    return replace(spec, **{name: value for name, value in values.items() if value is not None})

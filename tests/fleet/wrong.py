@@ -1,0 +1,251 @@
+"""Fleet files with one mistake each: the change to the small good one, and what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fleet.texts import GONE, OCM_ID, Changes, cluster, policy
+
+C = ("clusters", 0)
+P = (*C, "policies", 0)
+LABEL = "allowed are 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last"
+ADDRESS = (
+    "allowed is one IPv4 address such as 10.10.100.253: no prefix length, no leading zeros, "
+    "not loopback, link-local or multicast"
+)
+KEY = (
+    "allowed is a label key: up to 63 letters, digits and - _ . with a letter or digit at both ends, "
+    "after a DNS name and a slash if it has a prefix"
+)
+VALUE = "allowed is a label value: up to 63 letters, digits and - _ . with a letter or digit at both ends, or empty"
+URL = "allowed is https://HOST or https://HOST:PORT, without path, user or password; http:// on loopback only"
+PLACE = "allowed is the place where the secret is kept: secretsmanager:NAME (or its ARN), file:PATH or env:NAME"
+PEM_OR_PATH = "allowed is PEM text that begins with -----BEGIN CERTIFICATE-----, the path of such a file, or none"
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def expression(**fields: Any) -> Changes:
+    return {(*P, "namespaces"): {"matchExpressions": [fields]}}
+
+
+ONE_PROBLEM: list[tuple[str, Changes, str]] = [
+    # Names
+    ("upper case", {(*C, "name"): "Pay"}, f'clusters[0].name: value "Pay": {LABEL}'),
+    ("long name", {(*C, "name"): "a" * 64}, f'clusters[0].name: value "{"a" * 60}…": {LABEL}'),
+    ("policy name", {(*P, "name"): "a_b"}, f'clusters[0].policies[0].name: value "a_b": {LABEL}'),
+    ("number as name", {(*C, "name"): 5}, (
+        f'clusters[0].name: value 5: {LABEL} (YAML reads a bare 5 as no text: write "5")'
+    )),
+    ("line break", {(*C, "name"): "a\n"}, f'clusters[0].name: value "a\\n": {LABEL}'),
+    # Fields that are missing or not known
+    ("no name", {(*C, "name"): GONE}, "clusters[0].name: is missing: Name in alerts, tags and on the command line."),
+    ("typo", {(*C, "mod"): "observe"}, (
+        "clusters[0].mod: unknown field: did you mean mode? allowed are name, region, infra_id, role_arn, mode, "
+        "max_change_share, block_prefix, api, ocm, machine_pools, policies"
+    )),
+    ("camel case", {(*P, "namespaceSelector"): {}}, (
+        "clusters[0].policies[0].namespaceSelector: unknown field: did you mean namespaces? "
+        "allowed are name, namespaces, pods, addresses, per_zone"
+    )),
+    ("hyphen", {(*C, "block-prefix"): 28}, (
+        'clusters[0].block-prefix: unknown field: did you mean block_prefix? allowed are name, region, infra_id, '
+        "role_arn, mode, max_change_share, block_prefix, api, ocm, machine_pools, policies"
+    )),
+    ("nothing near", {("zzz",): 1}, "zzz: unknown field: allowed are defaults, clusters"),
+    ("create", {(*C, "machine_pools"): [{"name": "a", "create": {"replicas": 2}}]}, (
+        "clusters[0].machine_pools[0].create: creating machine pools is not supported: create the pool with "
+        "`rosa create machinepool` and name it here"
+    )),
+    # Wrong kinds
+    ("no clusters", {("clusters",): []}, "clusters: is empty: allowed is at least one entry"),
+    ("clusters no list", {("clusters",): "a"}, "clusters: is text: allowed is a list"),
+    ("api no mapping", {(*C, "api"): "hunter2"}, (
+        "clusters[0].api: is text: allowed is a mapping with the fields ca, url, token"
+    )),
+    ("labels no mapping", {(*P, "namespaces"): {"matchLabels": ["a"]}}, (
+        "clusters[0].policies[0].namespaces.matchLabels: is a list: allowed is a mapping of texts to texts"
+    )),
+    ("policies missing", {(*C, "policies"): GONE}, (
+        "clusters[0].policies: is missing: The EgressIP objects wished for; one that is not listed any more is removed."
+    )),
+    # Single values
+    ("mode", {(*C, "mode"): "enforced"}, 'clusters[0].mode: value "enforced": allowed is enforce or observe'),
+    ("region", {(*C, "region"): "eu-central-1a"}, (
+        'clusters[0].region: value "eu-central-1a": allowed is an AWS Region such as eu-central-1'
+    )),
+    ("no region", {(*C, "region"): GONE}, (
+        "clusters[0]: region is missing: allowed is an AWS Region here or in defaults"
+    )),
+    ("share", {(*C, "max_change_share"): 1.5}, (
+        "clusters[0].max_change_share: value 1.5: allowed is a number from 0 to 1"
+    )),
+    ("share as text", {(*C, "max_change_share"): "0.5"}, (
+        'clusters[0].max_change_share: value "0.5": allowed is a number from 0 to 1'
+    )),
+    ("share as truth", {(*C, "max_change_share"): True}, (
+        "clusters[0].max_change_share: value true: allowed is a number from 0 to 1"
+    )),
+    ("block", {(*C, "block_prefix"): 23}, (
+        "clusters[0].block_prefix: value 23: allowed is a whole number from 24 to 32"
+    )),
+    ("fraction of a block", {(*C, "block_prefix"): 28.5}, (
+        "clusters[0].block_prefix: value 28.5: allowed is a whole number from 24 to 32"
+    )),
+    ("role", {(*C, "role_arn"): "egress-keeper"}, (
+        'clusters[0].role_arn: value "egress-keeper": '
+        "allowed is a role such as arn:aws:iam::123456789012:role/egress-keeper, or none"
+    )),
+    ("per zone", {(*P, "per_zone"): 21, (*P, "addresses"): GONE}, (
+        "clusters[0].policies[0].per_zone: value 21: allowed is a whole number from 1 to 20"
+    )),
+    ("pool", {(*C, "machine_pools"): [{"name": "1st"}]}, (
+        'clusters[0].machine_pools[0].name: value "1st": allowed is a machine pool\'s id: '
+        "lower-case letters, digits and hyphens, a letter first (or Default)"
+    )),
+    # Reaching the cluster
+    ("http", {(*C, "api", "url"): "http://10.0.0.1"}, f'clusters[0].api.url: value "http://10.0.0.1": {URL}'),
+    ("like loopback", {(*C, "api", "url"): "http://localhost.evil.io"}, (
+        f'clusters[0].api.url: value "http://localhost.evil.io": {URL}'
+    )),
+    ("path", {(*C, "api", "url"): "https://a/k8s"}, f'clusters[0].api.url: value "https://a/k8s": {URL}'),
+    ("port", {(*C, "api", "url"): "https://a:65536"}, f'clusters[0].api.url: value "https://a:65536": {URL}'),
+    ("password", {(*C, "api", "url"): "https://u:pa/ss@a"}, f'clusters[0].api.url: value "https://…@a": {URL}'),
+    ("token itself", {(*C, "api", "token"): "sha256~hunter2"}, f"clusters[0].api.token: value (not shown): {PLACE}"),
+    ("token a number", {(*C, "api", "token"): 12345}, f"clusters[0].api.token: value (not shown): {PLACE}"),
+    ("key as authority", {(*C, "api", "ca"): "-----BEGIN PRIVATE KEY-----\nhunter2\n"}, (
+        f"clusters[0].api.ca: value (not shown): {PEM_OR_PATH}"
+    )),
+    # OCM
+    ("no infra id", {(*C, "infra_id"): GONE}, (
+        "clusters[0]: infra_id is missing: allowed is to give it, or ocm.cluster (HCP)"
+    )),
+    ("name as id", {(*C, "infra_id"): GONE, (*C, "ocm"): {"cluster": "my-name"}}, (
+        'clusters[0].ocm.cluster: value "my-name" is no cluster id of OCM: allowed are 32 lower-case letters and '
+        "digits (`rosa describe cluster`), or infra_id beside ocm"
+    )),
+    ("id that is no key", {(*C, "ocm"): {"cluster": "a' or '1'='1"}}, (
+        "clusters[0].ocm.cluster: value \"a' or '1'='1\": "
+        "allowed is the cluster's id in OCM: letters, digits, hyphens and underscores"
+    )),
+    ("token url", {(*C, "ocm"): {"cluster": OCM_ID, "token_url": "http://sso.example.com"}}, (
+        'clusters[0].ocm.token_url: value "http://sso.example.com": allowed is https://HOST[:PORT][/PATH], '
+        "without user, password, query or fragment; http:// on loopback only"
+    )),
+    # Addresses
+    ("a number", {(*P, "addresses", 0): 10.5}, (
+        f'clusters[0].policies[0].addresses[0]: value 10.5: {ADDRESS} (YAML reads a bare 10.5 as no text: write "10.5")'
+    )),
+    ("none", {(*P, "addresses"): []}, "clusters[0].policies[0].addresses: is empty: allowed is at least one entry"),
+    ("twice in a list", {(*P, "addresses", 1): "10.0.0.9"}, (
+        'clusters[0].policies[0].addresses[1]: value "10.0.0.9" is at clusters[0].policies[0].addresses[0] already: '
+        "allowed is each address of a cluster once"
+    )),
+    ("twice in a cluster", {(*C, "policies", 1): policy("q")}, (
+        'clusters[0].policies[1].addresses[0]: value "10.0.0.9" is at clusters[0].policies[0].addresses[0] already: '
+        "allowed is each address of a cluster once"
+    )),
+    ("both", {(*P, "per_zone"): 1}, "clusters[0].policies[0]: both are there: allowed is either addresses or per_zone"),
+    ("neither", {(*P, "addresses"): GONE}, (
+        "clusters[0].policies[0]: neither is there: allowed is either addresses or per_zone"
+    )),
+    # Selectors
+    ("no namespaces", {(*P, "namespaces"): GONE}, (
+        "clusters[0].policies[0].namespaces: is missing: "
+        "Namespaces that leave by these addresses; `{}` is every namespace."
+    )),
+    ("null namespaces", {(*P, "namespaces"): None}, (
+        "clusters[0].policies[0].namespaces: no value: give one, or remove the line"
+    )),
+    ("empty labels", {(*P, "namespaces"): {"matchLabels": {}}}, (
+        "clusters[0].policies[0].namespaces.matchLabels: is empty: allowed is at least one entry"
+    )),
+    ("empty expressions", {(*P, "pods"): {"matchExpressions": []}}, (
+        "clusters[0].policies[0].pods.matchExpressions: is empty: allowed is at least one entry"
+    )),
+    ("odd brackets", {(*P, "namespaces"): {"matchLabels": {"[key]": "x"}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels["[key]"]: value "[key]": {KEY}'
+    )),
+    ("a number as value", {(*P, "namespaces"): {"matchLabels": {"port": 8080}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels.port: value 8080: {VALUE} '
+        '(YAML reads a bare 8080 as no text: write "8080")'
+    )),
+    ("truth as value", {(*P, "namespaces"): {"matchLabels": {"on": True}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels.on: value true: {VALUE} '
+        '(YAML reads a bare true as no text: write "true")'
+    )),
+    ("value under a strange key", {(*P, "namespaces"): {"matchLabels": {"a.b/c": "!"}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels["a.b/c"]: value "!": {VALUE}'
+    )),
+    ("operator", expression(key="a", operator="in", values=["b"]), (
+        'clusters[0].policies[0].namespaces.matchExpressions[0].operator: value "in": '
+        "allowed is In, NotIn, Exists or DoesNotExist"
+    )),
+    ("In nothing", expression(key="a", operator="In", values=[]), (
+        "clusters[0].policies[0].namespaces.matchExpressions[0]: values is missing or empty: "
+        "allowed with In is at least one value"
+    )),
+    ("NotIn nothing", expression(key="a", operator="NotIn"), (
+        "clusters[0].policies[0].namespaces.matchExpressions[0]: values is missing or empty: "
+        "allowed with NotIn is at least one value"
+    )),
+    ("Exists values", expression(key="a", operator="Exists", values=["b"]), (
+        "clusters[0].policies[0].namespaces.matchExpressions[0].values: is not empty: allowed with Exists are no values"
+    )),
+    ("expression key", expression(key="a/", operator="Exists"), (
+        f'clusters[0].policies[0].namespaces.matchExpressions[0].key: value "a/": {KEY}'
+    )),
+    # Clusters side by side
+    ("cluster twice", {("clusters", 1): cluster("a", infra_id="b", api={"url": "https://b", "token": "env:B"})}, (
+        'clusters[1].name: value "a" is at clusters[0].name already: allowed is each cluster name once'
+    )),
+    ("policy twice", {(*C, "policies", 1): policy(addresses=["10.0.0.8"])}, (
+        'clusters[0].policies[1].name: value "p" is at clusters[0].policies[0].name already: '
+        "allowed is each policy name of a cluster once"
+    )),
+    ("pool twice", {(*C, "machine_pools"): [{"name": "w"}, {"name": "w"}]}, (
+        'clusters[0].machine_pools[1].name: value "w" is at clusters[0].machine_pools[0].name already: '
+        "allowed is each machine pool once"
+    )),
+    ("infra id twice", {("clusters", 1): cluster("b", infra_id="a-x7k2p")}, (
+        'clusters[1].infra_id: value "a-x7k2p" and region eu-central-1 are those of clusters[0] already: '
+        "allowed is each cluster once"
+    )),
+    ("infra id and OCM id", {
+        (*C, "infra_id"): OCM_ID,
+        ("clusters", 1): {k: v for k, v in cluster("b", ocm={"cluster": OCM_ID}).items() if k != "infra_id"},
+    }, (
+        f'clusters[1].ocm.cluster: value "{OCM_ID}" and region eu-central-1 are those of clusters[0] already: '
+        "allowed is each cluster once"
+    )),
+    ("API twice", {("clusters", 1): cluster("b", api={"url": "https://API.a.example.com:6443/", "token": "env:B"})}, (
+        'clusters[1].api.url: value "https://API.a.example.com:6443/" is at clusters[0].api.url already: '
+        "allowed is each cluster once"
+    )),
+]  # fmt: skip
+
+ONE_PROBLEM += [
+    (f"address {text}", {(*P, "addresses", 0): text}, (
+        f'clusters[0].policies[0].addresses[0]: value "{text}": {ADDRESS}'
+    ))
+    for text in (
+        "10.0.0.1/32", "010.0.0.1", "10.0.0.1 ", "10.0.1", "10.0.0.256", "0.1.2.3", "127.0.0.1", "169.254.1.1",
+        "224.0.0.1", "255.255.255.255", "fe80::1", "::ffff:10.0.0.1", "١٠.0.0.1", "",
+    )
+]  # fmt: skip
+
+ONE_PROBLEM += [
+    (f"label key {key[:20]}", {(*P, "namespaces"): {"matchLabels": {key: "x"}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels["{cut(key)}"]: value "{cut(key)}": {KEY}'
+    ))
+    for key in ("bad key!", "", "/a", "a/", "A.io/x", "a/b/c", "a" * 64, ".".join(["a" * 9] * 26) + "/x")
+]  # fmt: skip
+
+ONE_PROBLEM += [
+    (f"label value {value[:20]}", {(*P, "namespaces"): {"matchLabels": {"a": value}}}, (
+        f'clusters[0].policies[0].namespaces.matchLabels.a: value "{cut(value)}": {VALUE}'
+    ))
+    for value in ("-x", "x-", "a b", "a/b", "x" * 64)
+]  # fmt: skip

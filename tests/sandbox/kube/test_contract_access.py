@@ -1,0 +1,57 @@
+"""Who may ask, and what the server says of itself.
+
+Part of the contract any server of the cluster API must keep; ``conftest.py`` chooses the server.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sandbox.kube.client import EGRESS_IPS, NODES, Api, applied
+
+
+@pytest.mark.parametrize("token", ["", "nobody-knows-this"])
+def test_without_a_known_token_everything_is_401(api: Api, token: str) -> None:
+    """A missing and an unknown token get the same Status, without details."""
+    reply = api.get(NODES, token=token)
+    assert (reply.status, reply.reason, reply.message) == (401, "Unauthorized", "Unauthorized")
+    assert "details" not in reply.body
+
+
+def test_an_absent_object_is_a_404_that_names_it(api: Api) -> None:
+    """details.kind is the plural, the message the qualified plural."""
+    reply = api.get(f"{EGRESS_IPS}/nothing")
+    assert (reply.status, reply.reason) == (404, "NotFound")
+    assert reply.message == 'egressips.k8s.ovn.org "nothing" not found'
+    assert reply.body["details"] == {"name": "nothing", "group": "k8s.ovn.org", "kind": "egressips"}
+
+
+def test_an_egress_ip_has_no_status_subresource(api: Api) -> None:
+    """Its status is an ordinary field; the path answers as if the object were absent."""
+    path, _ = applied(api, "10.0.1.5")
+    assert api.get(f"{path}/status").status == 404
+
+
+def test_unknown_resources_are_404_in_two_ways(api: Api) -> None:
+    """Core paths answer with a Status, paths of other groups with plain text."""
+    core, custom = api.get("/api/v1/unknowns"), api.get("/apis/k8s.ovn.org/v1/unknowns")
+    assert (core.status, core.message) == (404, "the server could not find the requested resource")
+    assert (custom.status, custom.body) == (404, "404 page not found\n")
+
+
+def test_discovery_names_what_kubectl_needs(api: Api) -> None:
+    """Short name, singular, scope, verbs; no status subresource for EgressIP, one for CloudPrivateIPConfig."""
+    egress = {entry["name"]: entry for entry in api.get("/apis/k8s.ovn.org/v1").body["resources"]}
+    assert list(egress) == ["egressips"]
+    assert egress["egressips"]["shortNames"] == ["eip"]
+    assert egress["egressips"]["singularName"] == "egressip"
+    assert egress["egressips"]["namespaced"] is False
+    assert set(egress["egressips"]["verbs"]) == {
+        "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"
+    }  # fmt: skip
+    cloud = [entry["name"] for entry in api.get("/apis/cloud.network.openshift.io/v1").body["resources"]]
+    assert cloud == ["cloudprivateipconfigs", "cloudprivateipconfigs/status"]
+    assert {"nodes", "nodes/status", "namespaces", "pods", "events", "secrets", "serviceaccounts/token"} <= {
+        entry["name"] for entry in api.get("/api/v1").body["resources"]
+    }
+    assert "k8s.ovn.org" in [group["name"] for group in api.get("/apis").body["groups"]]

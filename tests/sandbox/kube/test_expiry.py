@@ -1,0 +1,123 @@
+"""What happens when the history a client relies on has been compacted away, and when tokens end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.kube import KubeCluster, KubeServer
+from sandbox.kube.resources import by_plural
+from sandbox.kube.store import Store, TooOld, key_of
+from tests.sandbox.kube.client import ADMIN, EGRESS_IPS, NODES, Api, egress_ip
+
+
+def test_a_continue_token_expires(cluster: KubeCluster, served: Api) -> None:
+    """410 with a token that goes on regardless, showing what is there by then."""
+    for index in range(4):
+        cluster.create("egressips", egress_ip(f"web-{index}"), manager="test")
+    token = served.get(f"{EGRESS_IPS}?limit=2").body["metadata"]["continue"]
+    cluster.delete("egressips", "web-3")
+    cluster.compact()
+    reply = served.get(f"{EGRESS_IPS}?limit=2&continue={token}")
+    assert (reply.status, reply.reason) == (410, "Expired")
+    assert reply.message.startswith("The provided continue parameter is too old to display a consistent list result.")
+    rest = served.get(f"{EGRESS_IPS}?limit=2&continue={reply.body['metadata']['continue']}")
+    assert [item["metadata"]["name"] for item in rest.body["items"]] == ["web-2"]
+
+
+def test_a_token_of_the_latest_state_outlives_a_compaction(cluster: KubeCluster, served: Api) -> None:
+    """Nothing was written since, so nothing is lost."""
+    for index in range(3):
+        cluster.create("egressips", egress_ip(f"web-{index}"), manager="test")
+    token = served.get(f"{EGRESS_IPS}?limit=2").body["metadata"]["continue"]
+    cluster.compact()
+    assert len(served.get(f"{EGRESS_IPS}?limit=2&continue={token}").body["items"]) == 1
+
+
+def test_an_exact_version_expires(cluster: KubeCluster, served: Api) -> None:
+    """410."""
+    version = served.get(EGRESS_IPS).body["metadata"]["resourceVersion"]
+    cluster.create("egressips", egress_ip("web"), manager="test")
+    cluster.compact()
+    reply = served.get(f"{EGRESS_IPS}?resourceVersion={version}&resourceVersionMatch=Exact")
+    assert (reply.status, reply.message) == (410, "The resourceVersion for the provided list is too old.")
+
+
+def test_a_watch_from_a_forgotten_version_is_told_so(cluster: KubeCluster, served: Api) -> None:
+    """HTTP 200 and one ERROR event with the 410 inside, after which the stream ends."""
+    version = served.get(EGRESS_IPS).body["metadata"]["resourceVersion"]
+    cluster.create("egressips", egress_ip("web"), manager="test")
+    cluster.compact()
+    (event,) = served.watch(EGRESS_IPS, f"resourceVersion={version}")
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+    assert event["object"]["message"].startswith(f"too old resource version: {version} (")
+
+
+def test_the_history_is_bounded() -> None:
+    """The oldest change goes first, and what needs it is too old from then on."""
+    store, nodes = Store(history_limit=3), by_plural("nodes")
+    start = store.revision
+    with store.changed:
+        for index in range(4):
+            store.put(nodes, key_of("", f"n{index}"), {"metadata": {"name": f"n{index}"}})
+    with pytest.raises(TooOld):
+        store.changes_after(start)
+    assert [change.key for change in store.changes_after(start + 1)] == ["/n1", "/n2", "/n3"]
+    assert [key for key, _ in store.versions_at(nodes, start + 2)] == ["/n0", "/n1"]
+
+
+class Clock:
+    """Seconds since the epoch, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def guarded(clock: Clock) -> Iterator[tuple[KubeCluster, Api]]:
+    """A cluster that asks for tokens."""
+    cluster = KubeCluster(tokens={"secret": "alice"}, clock=clock)
+    with KubeServer(cluster) as server:
+        client = Api(server.url, {ADMIN: "secret"})
+        yield cluster, client
+        client.close()
+
+
+def test_a_requested_token_stands_for_its_account_until_it_expires(
+    guarded: tuple[KubeCluster, Api], clock: Clock
+) -> None:
+    """By the cluster's clock."""
+    cluster, api = guarded
+    cluster.create("serviceaccounts", {"metadata": {"name": "keeper"}}, manager="test")
+    request = api.post("/api/v1/namespaces/default/serviceaccounts/keeper/token", {"spec": {"expirationSeconds": 600}})
+    token = request.body["status"]["token"]
+    cluster.faults.deny(resource="nodes", user="system:serviceaccount:default:keeper")
+    assert api.get(NODES, token=token).status == 403
+    clock.now += 600
+    assert api.get(NODES, token=token).status == 401
+
+
+def test_tokens_are_granted_and_revoked(guarded: tuple[KubeCluster, Api]) -> None:
+    """At once."""
+    cluster, api = guarded
+    assert api.get(NODES, token="new").status == 401
+    cluster.tokens.grant("new", "bob")
+    assert api.get(NODES, token="new").status == 200
+    cluster.tokens.revoke("new")
+    assert api.get(NODES, token="new").status == 401
+
+
+def test_health_and_version_need_no_token(guarded: tuple[KubeCluster, Api]) -> None:
+    """As on OpenShift, where anybody may ask."""
+    _, api = guarded
+    assert [api.get(path, role=None).body for path in ("/healthz", "/livez", "/readyz")] == ["ok"] * 3
+    assert api.get("/version", role=None).body["major"] == "1"
