@@ -129,5 +129,5 @@ def _shown(value: object) -> str:
         case list() | tuple():
             return "is a list"
         case _:
-            return f"is a {type(value).__name__}"
+            return f"is of type {type(value).__name__}"
     return shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "…"

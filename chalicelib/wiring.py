@@ -93,11 +93,6 @@ class Adapters:
             self._cluster[cluster] = KubernetesApi(wire)
         return self._cluster[cluster]
 
-    def fetch_object(self, bucket: str, key: str) -> str:
-        """Text of an S3 object (the fleet file)."""
-        answer = self.aws.call("s3", "GetObject", Bucket=bucket, Key=key)
-        return bytes(answer["Body"].read()).decode()
-
 
 class Runtime:
     """The use cases with their adapters. One method a handler; documents in, documents out."""
@@ -119,9 +114,10 @@ class Runtime:
         """The fleet file's content, at most a minute old."""
         now = self.clock()
         if self._fleet is None or now - self._fleet[0] > FLEET_KEPT:
+            from chalicelib.adapters.files import S3Files
             from chalicelib.fleet import load_fleet
 
-            self._fleet = (now, load_fleet(self.settings.fleet, self.adapters.fetch_object))
+            self._fleet = (now, load_fleet(self.settings.fleet, S3Files(self.adapters.aws).fetch_text))
         return self._fleet[1]
 
     def cluster(self, name: str) -> ClusterSpec:

@@ -101,7 +101,7 @@ class _Replay:
             played = play(way.world, way.failing, step, self._zones)
             what = state_difference(played.world, played.shown_failed, step.states[0])
             if what is None and self._changes:
-                got = change_sequences(played.changes, played.failing_before)
+                got = change_sequences(played.changes, played.failing_before, played.shown_failed)
                 several = _with_several_addresses(way.world, played.world)
                 what = changes_difference(got, step.changes or (), step.vary, several)
             if what is not None:

@@ -50,6 +50,8 @@ def do(world: World, action: Json, zones: Zones) -> Outcome:
         return perform(world, action, zones)
     except KeyError as error:
         raise UnreadableRecording(f"action {name}: {error} is missing or names nothing that is there") from error
+    except ValueError as error:
+        raise UnreadableRecording(f"action {name}: {error}") from error
 
 
 def _add_node(world: World, action: Json, zones: Zones) -> Outcome:

@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
+SECTIONS = ("egressips", "cpics", "nodes", "enis", "events")
+"""What every recorded state has."""
+
 
 class UnreadableRecording(Exception):
     """The file is not a recording that can be played; the message says where and why."""
@@ -109,7 +112,9 @@ def _release(version: str) -> str:
 def _steps(path: Path, lines: list[tuple[int, Json]]) -> Iterator[Step]:
     actions: list[Json] = []
     for number, line in lines:
-        if "do" in line:
+        if isinstance(line.get("do"), str):
+            if line["do"] == "wait" and not isinstance(line.get("seconds"), int | float):
+                raise UnreadableRecording(f"{path}:{number}: wait without seconds")
             actions.append(line)
         elif "settled" in line or "any_of" in line:
             yield _step(path, number, line, tuple(actions))
@@ -123,10 +128,13 @@ def _steps(path: Path, lines: list[tuple[int, Json]]) -> Iterator[Step]:
 def _step(path: Path, number: int, line: Json, actions: tuple[Json, ...]) -> Step:
     exact = "settled" in line
     try:
+        states = (line["settled"],) if exact else tuple(line["any_of"])
+        if not states or not all(name in state for state in states for name in SECTIONS):
+            raise UnreadableRecording(f"{path}:{number}: no state, or one without {', '.join(SECTIONS)}")
         return Step(
             line=number,
             actions=actions,
-            states=(line["settled"],) if exact else tuple(line["any_of"]),
+            states=states,
             quiet_seconds=line.get("quiet_s"),
             changes=tuple((name, change) for name, change in line.get("changes", ())) if exact else None,
             vary=frozenset(line.get("changes_vary", ())),

@@ -118,17 +118,28 @@ def _event_difference(world: World, expected: list[Json]) -> str | None:
     return None
 
 
-def change_sequences(changes: Iterable[Change], failing: Mapping[str, Cpic]) -> Sequences:
+def change_sequences(
+    changes: Iterable[Change], failing_before: Mapping[str, Cpic], failing_after: Mapping[str, Cpic]
+) -> Sequences:
     """What each object went through, as recordings show it.
 
     Args:
-        failing: The failed form of CPICs that were shown as failed when these changes began.
+        failing_before: The failed form of CPICs that were shown as failed when these changes began, though CNCC was
+            just trying them again; `failing_after` the same at the end. An attempt that goes on beyond the end counts
+            to what follows.
     """
     forms: dict[str, list[Node | EgressIp | Cpic | None]] = {}
     for change in changes:
         name, old, new = _subject(change)
-        before = failing.get(old.address, old) if isinstance(old, Cpic) and name not in forms else old
-        forms.setdefault(name, [before]).append(new)
+        if name not in forms:
+            forms[name] = [old]
+            if isinstance(old, Cpic) and old.address in failing_before:
+                forms[name] = [failing_before[old.address], old]
+        forms[name].append(new)
+    for address in failing_after:
+        unfinished = forms.get(f"cpic {cpic_name(address)}")
+        if unfinished:
+            unfinished.pop()
     return {name: steps for name, seen in forms.items() if (steps := _steps(without_repeats(seen)))}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from chalice.app import Chalice, Response
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
@@ -157,6 +157,7 @@ def test_the_rule_takes_what_it_should(event: dict[str, Any], delivered: bool) -
             {"keeper": "retry-instance", "attempt": 1, "event": {"keeper": "visit"}},
             "event.source: is missing; allowed: aws.ec2",
         ),
+        (object(), "message: is of type object; allowed is a JSON object"),
         (["running"], "message: is a list; allowed is a JSON object"),
     ],
 )
@@ -184,6 +185,8 @@ def test_a_bad_value_is_cut() -> None:
     assert len(answer.why) < 120
 
 
+laws = settings(max_examples=100, deadline=None)
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
@@ -207,6 +210,7 @@ def spoilt(draw: st.DrawFn) -> dict[str, Any]:
     return dict(message)
 
 
+@laws
 @given(JSON_VALUES | spoilt())
 def test_parsing_never_raises(value: object) -> None:
     """Whatever JSON arrives is an answer: an exception would bring the message back until it is a dead letter."""
@@ -217,6 +221,7 @@ def test_parsing_never_raises(value: object) -> None:
     assert isinstance(parse_work(body), WorkOrder | Malformed)
 
 
+@laws
 @given(st.text(max_size=60))
 def test_text_never_raises(body: str) -> None:
     """Whatever text arrives is an answer."""
@@ -232,6 +237,7 @@ MOMENTS = st.datetimes(
 )  # fmt: skip
 
 
+@laws
 @given(NAMES, ATTEMPTS, TEXTS, TEXTS)
 def test_a_visit_comes_back_as_it_was_sent(cluster: str, attempt: int, reason: str, correlation_id: str) -> None:
     """What we put on the events queue is what we read from it."""
@@ -239,6 +245,7 @@ def test_a_visit_comes_back_as_it_was_sent(cluster: str, attempt: int, reason: s
     assert parse_body(encode_visit(cluster, attempt, reason, correlation_id)) == sent
 
 
+@laws
 @given(TEXTS, MOMENTS, st.sampled_from(["running", "pending", "terminated"]), ATTEMPTS)
 def test_an_event_put_back_counts_its_attempts(event_id: str, at: datetime, state: str, attempt: int) -> None:
     """An event for an instance that EC2 does not know yet comes back the same, with one more attempt."""
@@ -265,6 +272,7 @@ ORDERS = st.builds(
 )
 
 
+@laws
 @given(ORDERS)
 def test_a_work_order_comes_back_as_it_was_sent(order: WorkOrder) -> None:
     """What we put on the work queue is what we read from it, in characters that SQS takes."""

@@ -100,7 +100,7 @@ def translate_client_error(source: str, operation: str, error: Any) -> AdapterEr
 
 def _kind(code: str, status: int) -> type[AdapterError]:
     # Codes before statuses: EC2 throttles with 503, which must not look like an outage.
-    if status == 429:
+    if code in THROTTLED_CODES or status == 429:
         return Throttled
     if code in DENIED_CODES:
         return Denied

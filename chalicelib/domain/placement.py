@@ -105,16 +105,12 @@ class _Placer:
         recorded = self.terrain.recorded_in_tags(policy.name)
         edited = there is not None and ".spec.egressIPs" not in there.owned_fields and bool(recorded)
         # A list somebody edited is no wish of ours; but what serves in it, where nothing else is remembered, is kept.
-        found = [a for a in in_object if not edited or self._serves(policy.name, a)]
-        known = dict.fromkeys((*recorded, *found))
-        ranked = sorted(known, key=lambda a: self._preference(policy.name, a, recorded if edited else in_object))
+        found = tuple(a for a in in_object if not edited or self._serves(policy.name, a))
+        trusted, others = (recorded, found) if edited else (found, recorded)
+        known = dict.fromkeys((*trusted, *others))
+        # Stable: among equals the order of the list decides, and people append to it.
+        ranked = sorted(known, key=lambda a: (a not in trusted, not self._serves(policy.name, a)))
         return _Wish(policy, self._at_most(policy.per_zone, ranked, policy.name), frozenset(in_object), blocked)
-
-    def _preference(
-        self, policy: str, address: IPv4Address, trusted: tuple[IPv4Address, ...]
-    ) -> tuple[bool, bool, IPv4Address]:
-        """Of more addresses than wanted: the edited object's tags first, then those that serve, then the lowest."""
-        return (address not in trusted, not self._serves(policy, address), address)
 
     def _at_most(self, per_zone: int, ranked: list[IPv4Address], policy: str) -> tuple[IPv4Address, ...]:
         """The first *per_zone* of each zone. One whose subnet is gone counts nowhere, and stays while it serves."""

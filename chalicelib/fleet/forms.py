@@ -93,7 +93,7 @@ def is_pem(authorities: str) -> bool:
 
 
 def is_path_or_pem(authorities: str) -> bool:
-    """Certificates and nothing secret beside them, or something that can be a path."""
+    """A certificate, or something that can be a path."""
     if is_pem(authorities):
-        return "-----BEGIN CERTIFICATE-----" in authorities and "PRIVATE KEY" not in authorities
+        return "-----BEGIN CERTIFICATE-----" in authorities
     return authorities.isprintable() and len(authorities) <= 4096

@@ -43,9 +43,8 @@ def select(values: object, pattern: Path, at: Path = ()) -> Iterator[tuple[Path,
     if element == EACH:
         for index, item in enumerate(values if isinstance(values, list) else ()):
             yield from select(item, pattern, (*at, index))
-    elif isinstance(element, int):
-        if isinstance(values, list):
-            yield from select(values[element], pattern, (*at, element))
+    elif isinstance(element, int) and isinstance(values, list):
+        yield from select(values[element], pattern, (*at, element))
     elif isinstance(values, dict) and element in values:
         yield from select(values[element], pattern, (*at, element))
 

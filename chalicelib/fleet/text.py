@@ -180,8 +180,6 @@ def read_yaml(text: str, origin: str) -> Document:
     except yaml.MarkedYAMLError as error:
         # Without the cause: PyYAML's own message carries an excerpt of the file, which may hold a secret.
         raise FleetError(origin, [_syntax_problem(text, error)]) from None
-    except yaml.YAMLError:
-        raise FleetError(origin, [Problem(1, (), "not valid YAML: its characters can't be read")]) from None
     if isinstance(root, Scalar) and root.bare and root.text in NOTHING:
         raise FleetError(origin, [Problem(1, (), "the file is empty: clusters is missing")])
     return Document(root)

@@ -104,24 +104,29 @@ def check_sent_kind(resource: Resource, body: Any, text: str) -> None:
     if not isinstance(body, Mapping):
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): ({text[:100]})")
     kind, version = body.get("kind", ""), body.get("apiVersion", "")
-    if not kind and resource.custom:
+    if resource.custom:
+        _check_custom_kind(resource, body, text)
+    elif (kind or resource.kind) != resource.kind or (version or resource.api_version) != resource.api_version:
+        raise bad_request(
+            f'{kind or resource.kind} in version "{version}" cannot be handled as a {resource.kind}: '
+            f'no kind "{kind}" is registered for version "{version}"'
+        )
+
+
+def _check_custom_kind(resource: Resource, body: Mapping[str, Any], text: str) -> None:
+    kind, version = body.get("kind", ""), body.get("apiVersion", "")
+    if not kind:
         raise bad_request(
             f"the object provided is unrecognized (must be of type {resource.kind}): "
             f"Object 'Kind' is missing in '{text}' ({text})"
         )
-    if (kind or resource.kind) == resource.kind and (version or resource.api_version) == resource.api_version:
-        return
-    name = (body.get("metadata") or {}).get("name", "")
-    if resource.custom and kind != resource.kind:
+    if version != resource.api_version:
+        expected = f"does not match the expected API version ({resource.api_version})"
+        raise bad_request(f"the API version in the data ({version}) {expected}")
+    if kind != resource.kind:
+        name = (body.get("metadata") or {}).get("name", "")
         why = Cause("FieldValueInvalid", f'Invalid value: "{kind}": must be {resource.kind}', "kind")
         raise invalid(resource.group, kind, name, [why])
-    if resource.custom:
-        why = Cause("FieldValueInvalid", f'Invalid value: "{version}": must be {resource.api_version}', "apiVersion")
-        raise invalid(resource.group, kind, name, [why])
-    raise bad_request(
-        f'{kind or resource.kind} in version "{version}" cannot be handled as a {resource.kind}: '
-        f'no kind "{kind}" is registered for version "{version}"'
-    )
 
 
 def check_applied(resource: Resource, config: Any, namespace: str, name: str) -> dict[str, Any]:
@@ -143,11 +148,10 @@ def check_applied(resource: Resource, config: Any, namespace: str, name: str) ->
     if resource.namespaced:
         meta["namespace"] = namespace
     named = {**sent, "metadata": meta}
-    faults = validation.undeclared(resource.schema, named)
-    if faults:
+    fault = validation.undeclared(resource.schema, named)
+    if fault:
         version = version if resource.group else f"/{version}"
-        listed = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
-        raise internal(f"failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {listed}")
+        raise internal(f"failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {fault}")
     return named
 
 

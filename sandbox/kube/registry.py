@@ -147,7 +147,6 @@ class Registry:
             raise already_exists(resource, named.name)
         _record_owners(obj, ownership)
         if write.dry_run:
-            meta.pop("resourceVersion", None)
             return Outcome(Version(resource, obj, self._store.revision), created=True, warnings=decoded.warnings)
         return Outcome(self._store.put(resource, named.key, obj), created=True, warnings=decoded.warnings)
 

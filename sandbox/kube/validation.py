@@ -121,25 +121,24 @@ _GO_SENT = {"integer": "number", "boolean": "bool"}
 _GO_WANTED = {"integer": "int64", "boolean": "bool", "array": "[]interface {}", "object": "map[string]interface {}"}
 
 
-def undeclared(schema: Schema, value: Any, path: str = "") -> list[str]:
-    """Why *value* cannot be applied: members its type lacks and parts of a wrong type, in the words of Server-Side
-    Apply.
+def undeclared(schema: Schema, value: Any, path: str = "") -> str:
+    """Why *value* cannot be applied, in the words of Server-Side Apply; empty if it can.
+
+    The first fault only: a member its type lacks, or a part of a wrong type.
     """
     if value is None or schema.type == "any":
-        return []
+        return ""
     if not _has_type(schema, value):
-        return [f"{path}: expected {_APPLY_NAMES[schema.type]}, got {_go_value(schema, value)}"]
+        return f"{path}: expected {_APPLY_NAMES[schema.type]}, got {_go_value(schema, value)}"
+    faults: Iterator[str] = iter(())
     if type(value) is dict:
-        faults: list[str] = []
-        for name, part in value.items():
-            if name not in schema.fields and not schema.keeps_unknown:
-                faults.append(f"{path}.{name}: field not declared in schema")
-            else:
-                faults += undeclared(schema.member(name), part, f"{path}.{name}")
-        return faults
-    if type(value) is list:
-        return [fault for i, item in enumerate(value) for fault in undeclared(schema.element, item, f"{path}[{i}]")]
-    return []
+        unknown = sorted(name for name in value if name not in schema.fields and not schema.keeps_unknown)
+        if unknown:
+            return f"{path}.{unknown[0]}: field not declared in schema"
+        faults = (undeclared(schema.member(name), value[name], f"{path}.{name}") for name in sorted(value))
+    elif type(value) is list:
+        faults = (undeclared(schema.element, item, f"{path}[{index}]") for index, item in enumerate(value))
+    return next(filter(None, faults), "")
 
 
 _APPLY_NAMES = {

@@ -22,7 +22,6 @@ from sandbox.kube.wire import Accepted, Request
 from sandbox.kube.writing import Target
 
 _DEFAULT_TIMEOUT_SECONDS = 1800
-_BOOKMARK_SECONDS = 60.0
 _LOOK_UP_SECONDS = 1.0  # how often a quiet watch looks whether the server is closing
 
 Event = tuple[str, Version]
@@ -46,6 +45,7 @@ class Watch:
     Args:
         clock: seconds since the epoch, for the ages in tables.
         closing: whether the server is shutting down.
+        bookmark_seconds: time between bookmarks, for clients that want them.
 
     Raises (on construction, before anything is sent):
         ApiError: for parameters that do not fit together.
@@ -60,9 +60,10 @@ class Watch:
         *,
         clock: Callable[[], float],
         closing: Callable[[], bool],
+        bookmark_seconds: float = 60.0,
     ) -> None:
         self._store, self._target, self._accepted = store, target, accepted
-        self._clock, self._closing = clock, closing
+        self._clock, self._closing, self._bookmark_seconds = clock, closing, bookmark_seconds
         self._asked = _parse(target, request)
         self._revision = _revision(request)
         self._described = False
@@ -78,7 +79,7 @@ class Watch:
         yield from map(self._show, first)
         if self._asked.initial_bookmark:
             yield self._bookmark(position, initial=True)
-        bookmark_due = time.monotonic() + _BOOKMARK_SECONDS
+        bookmark_due = time.monotonic() + self._bookmark_seconds
         while (left := deadline - time.monotonic()) > 0 and not self._closing():
             try:
                 changes = self._wait(position, min(left, _LOOK_UP_SECONDS))
@@ -90,7 +91,7 @@ class Watch:
                 yield from map(self._show, self._events(change))
             if self._asked.bookmarks and time.monotonic() >= bookmark_due:
                 yield self._bookmark(position)
-                bookmark_due = time.monotonic() + _BOOKMARK_SECONDS
+                bookmark_due = time.monotonic() + self._bookmark_seconds
         if self._asked.bookmarks and not self._closing():
             yield self._bookmark(position)
 

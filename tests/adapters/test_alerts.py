@@ -66,7 +66,7 @@ def test_body_and_attributes_share_the_limit(aws_script: ScriptedServer, aws: Aw
     assert 262_144 - 4 <= len(sent["Message"].encode()) + len("clusterStringprod") <= 262_144
 
 
-@given(st.text(max_size=300), st.integers(min_value=100, max_value=400))
+@given(st.text("x€ä", min_size=50, max_size=300), st.integers(min_value=100, max_value=400))
 def test_a_cut_message_fits_and_is_a_beginning(body: str, limit: int) -> None:
     """Whatever is cut fits, starts as the whole does, and is whole when it could be."""
     result = cut(body, limit)

@@ -50,6 +50,7 @@ def test_a_token_that_stays_refused_is_denied(server: ScriptedServer, time: Fake
         pytest.param(status(422, "invalid"), Rejected, id="422"),
         pytest.param(status(415, "media type"), Rejected, id="415"),
         pytest.param(Reply(302, b"", {"Location": "http://127.0.0.1:9/elsewhere"}), Unreachable, id="redirect"),
+        pytest.param(Reply(300, page()), Unreachable, id="a choice"),
         pytest.param(Reply(200, HTML, {"Content-Type": "text/html"}), Unreachable, id="HTML"),
         pytest.param(Reply(200, b""), Unreachable, id="nothing"),
         pytest.param(Reply(200, "[" * 100_000), Unreachable, id="nested beyond reason"),

@@ -140,8 +140,8 @@ def test_the_latest_runs_first(memory: DynamoMemory) -> None:
 
 def test_times_sort_whatever_zone_and_fraction(memory: DynamoMemory) -> None:
     """A whole second sorts before its fractions, and a time of another zone where it belongs."""
-    plus_two = timezone(timedelta(hours=2))
-    starts = [NOW.replace(microsecond=0), NOW, datetime(2026, 3, 1, 14, 0, 1, tzinfo=plus_two)]
+    behind = timezone(timedelta(hours=-2))
+    starts = [NOW.replace(microsecond=0), NOW, datetime(2026, 3, 1, 10, 0, 1, tzinfo=behind)]
     for number, start in enumerate(starts):
         memory.store_run(run(f"r{number}", started_at=start))
     assert [record.run_id for record in memory.fetch_runs("prod", 9)] == ["r2", "r1", "r0"]

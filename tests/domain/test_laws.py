@@ -211,7 +211,7 @@ def test_an_unchanged_wish_never_costs_a_serving_address(
     for action in plan(hurt, desired).actions:
         if isinstance(action, ApplyEgressIp):
             lost = set(action.removes) & before.get(action.name, set())
-            assert not {address for address in lost if IPv4Address(address) in kept}
+            assert not {address for address in lost if IPv4Address(address) in kept}, action.reason
         if isinstance(action, DeleteEgressIp):
             assert action.name not in {policy.name for policy in desired.policies}
 

@@ -156,26 +156,23 @@ def test_rest_answers_and_orders_runs(stage: Stage) -> None:
     assert done["visit"]["schema"] == "egress-keeper/visit/1"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "says"),
-    [
-        ("GET", "/clusters/nope/plan", None, 404, "'nope' is not in the fleet file; it has payments"),
-        ("GET", "/runs/nope", None, 404, "run: 'nope' is not known"),
-        ("POST", "/clusters/payments/reconcile", {"force": True}, 400, "body.force: is not known; allowed is approve"),
-        ("POST", "/clusters/payments/reconcile", {"approve": "yes"}, 400, "12 hexadecimal digits"),
-        ("POST", "/clusters/payments/reconcile", [1], 400, "is not a JSON object"),
-    ],
-)
-def test_a_bad_request_gets_one_clear_error(
-    stage: Stage, method: str, path: str, body: object, status: int, says: str
-) -> None:
+BAD_REQUESTS = [
+    ("GET", "/clusters/nope/plan", None, 404, "'nope' is not in the fleet file; it has payments"),
+    ("GET", "/runs/nope", None, 404, "run: 'nope' is not known"),
+    ("POST", "/clusters/payments/reconcile", {"force": True}, 400, "body.force: is not known; allowed is approve"),
+    ("POST", "/clusters/payments/reconcile", {"approve": "yes"}, 400, "12 hexadecimal digits"),
+    ("POST", "/clusters/payments/reconcile", [1], 400, "is not a JSON object"),
+]
+
+
+def test_a_bad_request_gets_one_clear_error(stage: Stage) -> None:
     """The field, the value and what is allowed; nothing is ordered."""
-    before = len(visits(stage))
-    answer = stage.plumbing.request(method, path, body)
-    assert answer.status == status
-    assert says in answer.json["error"]
+    for method, path, body, status, says in BAD_REQUESTS:
+        answer = stage.plumbing.request(method, path, body)
+        assert answer.status == status
+        assert says in answer.json["error"]
     stage.run_for(60)
-    assert len(visits(stage)) == before
+    assert visits(stage) == []
 
 
 def test_a_burst_of_a_thousand_events_is_at_most_two_visits_a_window(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.fleet import FleetError, Problem, parse_fleet
 from tests.fleet.texts import Changes, changed, cluster, fleet, parse, policy, problems
-from tests.fleet.wrong import ADDRESS, ONE_PROBLEM, C, P
+from tests.fleet.wrong import ADDRESS, KEY, ONE_PROBLEM, VALUE, C, P
 
 
 @pytest.mark.parametrize(("changes", "told"), [pytest.param(c, t, id=name) for name, c, t in ONE_PROBLEM])
@@ -22,6 +22,15 @@ def test_no_secret_is_ever_shown() -> None:
             told = "\n".join(problems(changed({path: secret})))
             assert told
             assert "hunter2" not in told
+
+
+def test_a_bad_key_does_not_hide_its_value() -> None:
+    """Under a key that is wrong, a value that is wrong is told too, each at its own place."""
+    place = 'clusters[0].policies[0].namespaces.matchLabels["[key]"]'
+    assert problems(changed({(*P, "namespaces"): {"matchLabels": {"[key]": "!"}}})) == [
+        f'1: {place}: value "!": {VALUE}',
+        f'1: {place}: value "[key]": {KEY}',
+    ]
 
 
 def test_the_same_cluster_id_in_another_region_is_another_cluster() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -128,6 +128,8 @@ def places(document: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | in
     return [at, *(path for key, value in inside for path in places(value, (*at, key)))]
 
 
+laws = settings(max_examples=100, deadline=None)
+
 PIECES = st.sampled_from(
     [
         None, True, 0, 1, 20, 28, 0.5, 28.0, "", "a", "none", "enforce", "10.0.0.7", "10.0.0.9", "10.0.0.0/24", "env:A",
@@ -177,6 +179,7 @@ def edited(draw: st.DrawFn) -> Any:
     return document
 
 
+@laws
 @given(edited())
 def test_what_is_read_fits_the_schema(document: Any) -> None:
     """Whatever file we take, an editor with the schema takes too: people are never sent round in a circle."""
@@ -184,6 +187,7 @@ def test_what_is_read_fits_the_schema(document: Any) -> None:
         SCHEMA.validate(document)
 
 
+@laws
 @given(edited())
 def test_reading_is_the_same_whatever_the_style(document: Any) -> None:
     """The same values in YAML's block style, or as JSON, are the same fleet, or have as many problems."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.fleet.problems import FleetError
@@ -46,6 +46,7 @@ def test_words_that_are_the_same_to_all(word: str, value: object) -> None:
     ("word", "advice"),
     [
         ("on", "truth value"), ("Off", "truth value"), ("yes", "truth value"), ("NO", "truth value"),
+        ("YES", "truth value"), ("OFF", "truth value"),
         ("1e3", "which number"), ("1.5e3", "which number"), ("22:30", "which number"), ("1:30.5", "which number"),
         ("010", "which number"), ("089", "which number"), ("0o17", "which number"), ("0b101", "which number"),
         ("0x1F", "which number"), ("1_000", "which number"), ("-.5", "which number"), (".inf", "which number"),
@@ -62,6 +63,8 @@ def test_words_in_doubt(word: str, advice: str) -> None:
     assert values(f'a: "{word}"') == {"a": word}
 
 
+laws = settings(max_examples=100, deadline=None)
+
 WORDS = st.one_of(
     st.from_regex(r"[-+]?[0-9_.:oxbeE+-]{1,8}", fullmatch=True),
     st.from_regex(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9:.]{0,12}Z?)?", fullmatch=True),
@@ -70,6 +73,7 @@ WORDS = st.one_of(
 )
 
 
+@laws
 @given(WORDS)
 def test_a_word_taken_is_what_other_readers_take(word: str) -> None:
     """Whatever bare word we accept, PyYAML (YAML 1.1) reads as the same value of the same type."""
@@ -140,11 +144,12 @@ def test_aliases_and_merges_mean_what_yaml_says() -> None:
 
 def test_a_line_is_that_of_the_value() -> None:
     """A value's line is where it was written, through aliases and merges too; a key's is its own."""
-    document = read_yaml("x: &x\n  a: 1\ny:\n  <<: *x\n  b:\n    - 5\nz: *x\n", "f")
+    document = read_yaml("x: &x\n  a: 1\ny:\n  <<: *x\n  b:\n    - 5\nz: *x\nw:\n  7\n", "f")
     assert document.line(("y", "a")) == 2
     assert document.line(("z", "a")) == 2
     assert document.line(("y", "b", 0)) == 6
     assert document.line(("y", "b"), key=True) == 5
+    assert (document.line(("w",)), document.line(("w",), key=True), document.line(("w", "below"))) == (9, 8, 8)
     assert document.line(("y", "nowhere", "at", "all")) == 4
     assert (document.text(("y", "b", 0)), document.text(("y", "b")), document.text(("q",))) == ("5", None, None)
 
@@ -200,12 +205,14 @@ JSON_VALUES = st.recursive(
 )
 
 
+@laws
 @given(JSON_VALUES)
 def test_json_is_yaml(value: Any) -> None:
     """What a program writes as JSON is read as exactly that."""
     assert values(json.dumps(value, ensure_ascii=False)) == value
 
 
+@laws
 @given(st.text(st.characters(codec="utf-8"), max_size=40) | st.text("ab:-[]{}&*<,'\"|>#!%@ \n\t1e.", max_size=40))
 def test_any_text_is_an_answer(text: str) -> None:
     """Whatever the text: values that PyYAML agrees with, or problems; never another exception."""

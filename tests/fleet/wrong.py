@@ -183,6 +183,10 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
         'clusters[0].policies[0].namespaces.matchExpressions[0].operator: value "in": '
         "allowed is In, NotIn, Exists or DoesNotExist"
     )),
+    ("condition no mapping", {(*P, "namespaces"): {"matchExpressions": ["a in (b)"]}}, (
+        "clusters[0].policies[0].namespaces.matchExpressions[0]: is text: "
+        "allowed is a mapping with the fields key, operator, values"
+    )),
     ("In nothing", expression(key="a", operator="In", values=[]), (
         "clusters[0].policies[0].namespaces.matchExpressions[0]: values is missing or empty: "
         "allowed with In is at least one value"

@@ -13,6 +13,7 @@ import yaml
 from cfnlint.api import lint
 
 import chalicelib.adapters
+from chalicelib.adapters import files
 from chalicelib.domain.actions import OWNER, TAG_CLUSTER, TAG_OWNER, TAG_POLICY_PREFIX
 from tests.packaging.generated import PROJECT, infrastructure
 
@@ -42,8 +43,7 @@ READ_EC2 = {
     "ec2:DescribeSubnets",
     "ec2:GetSubnetCidrReservations",
 }
-READ_FLEET = {"s3:GetObject"}
-"""The fleet file, which `chalicelib.wiring` reads with a plain call."""
+READ_FLEET = set(files.IAM_ACTIONS)
 
 CALLS = {
     "intake": {"sqs:SendMessage"},

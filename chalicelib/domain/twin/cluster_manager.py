@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TypeAlias, assert_never
 
-from chalicelib.domain.twin import node_handlers
+from chalicelib.domain.twin import node_handlers, starting
 from chalicelib.domain.twin.allocator import Allocator
-from chalicelib.domain.twin.api import ManagerWrite, PatchEgressIp, WritePodSubnets
+from chalicelib.domain.twin.api import ManagerWrite, WritePodSubnets
 from chalicelib.domain.twin.behaviours import Behaviours
 from chalicelib.domain.twin.choices import Choose
 from chalicelib.domain.twin.cpic_handlers import CpicHandlers
@@ -50,6 +50,7 @@ class ClusterManager:
     Attributes:
         todo: Names of what the stage has yet to go through, None before it began; `any_order` if the order in which
             it does may matter.
+        early: Changes that were delivered during the start; they are handled after it.
         cache: Which nodes could carry addresses, and what was allocated where.
         pending: CPIC operations under way, by EgressIP and address.
         node_retries: Failed node events, by name; so for the other two kinds.
@@ -59,6 +60,7 @@ class ClusterManager:
     stage: Stage = Stage.NODES
     todo: tuple[str, ...] | None = None
     any_order: bool = False
+    early: tuple[Change, ...] = ()
     cache: Allocator = field(default_factory=Allocator)
     pending: Pending = field(default_factory=Table)
     marks: Table[str, int] = field(default_factory=Table)
@@ -68,6 +70,11 @@ class ClusterManager:
     cpic_retries: Table[str, Entry[Cpic]] = field(default_factory=Table)
     next_probe: float = 0.0
     next_retry: float = 0.0
+
+    @property
+    def starting(self) -> bool:
+        """It has not gone through everything that was there when it started."""
+        return self.stage is not Stage.RUNNING
 
     @property
     def retrying(self) -> bool:
@@ -118,7 +125,7 @@ def started(now: float) -> ClusterManager:
 
 def next_due(manager: ClusterManager) -> float | None:
     """When Wake is wanted, in seconds of the world's time (0 for at once); None while only changes can do anything."""
-    if manager.stage is not Stage.RUNNING:
+    if manager.starting or manager.early:
         return 0.0
     dues = [manager.next_probe] if manager.cache.doubtful else []
     return min([*dues, manager.next_retry] if manager.retrying else dues, default=None)
@@ -146,8 +153,11 @@ def step(
     step_ = _Step(_caught_up(manager, now), objects, now, behaviours, choose)
     match event:
         case SawChange(change):
-            if manager.watches(change):
-                step_.see(change)
+            if not manager.watches(change):
+                return manager, ()
+            if manager.starting:
+                return replace(manager, early=(*manager.early, change)), ()
+            step_.see(change)
         case Probed(node, answers):
             step_.turn.cache = step_.turn.cache.answering(node, answers=answers)
         case Wake():
@@ -226,8 +236,11 @@ class _Step:
 
     def wake(self) -> None:
         """Do whatever is due: the next step of the start, or probe and repetitions."""
-        if self._manager.stage is Stage.RUNNING:
-            self._timers()
+        if not self._manager.starting:
+            if self._manager.early:
+                self._see_early()
+            else:
+                self._timers()
             return
         if self._manager.todo is None:
             self._begin_stage()
@@ -235,6 +248,11 @@ class _Step:
             self._go_through_one(self._manager.todo)
         if not self._manager.todo:
             self._manager = replace(self._manager, stage=Stage(self._manager.stage + 1), todo=None)
+
+    def _see_early(self) -> None:
+        change, *rest = self._manager.early
+        self._manager = replace(self._manager, early=tuple(rest))
+        self.see(change)
 
     def _timers(self) -> None:
         now, manager = self.turn.now, self._manager
@@ -258,14 +276,14 @@ class _Step:
         unassigned = any(len(e.spec) != len(e.status) for e in turn.objects.egress_ips.values())
         match self._manager.stage:
             case Stage.NODES:
-                self._fill_cache()
+                starting.fill_cache(turn)
                 names, any_order = list(turn.objects.nodes), unassigned
             case Stage.EGRESS_IPS:
-                self._give_marks()
+                starting.give_marks(turn)
                 # With a prefilled cache only those without a node compete; otherwise every address is placed anew.
                 names, any_order = list(turn.objects.egress_ips), unassigned or not turn.behaviours.prefill
             case _:
-                self._drop_claims_without_cpic()
+                starting.drop_claims_without_cpic(turn)
                 names, any_order = list(turn.objects.cpics), False
         self._manager = replace(self._manager, todo=tuple(sorted(names)), any_order=any_order)
 
@@ -284,34 +302,6 @@ class _Step:
                 self._egress_ips.on_change(name, None, objects.egress_ips.get(name))
             case _:
                 self._cpics.on_change(name, None, objects.cpics.get(name))
-
-    def _fill_cache(self) -> None:
-        turn = self.turn
-        for _, node in turn.objects.nodes.in_order():
-            turn.cache = turn.cache.host_addresses_changed(None, node)
-            node_handlers.take_up(turn, node)
-        if turn.behaviours.prefill:
-            for _, egress_ip in turn.objects.egress_ips.in_order():
-                turn.cache = turn.cache.prefilled(egress_ip.name, egress_ip.status)
-
-    def _give_marks(self) -> None:
-        """Reserve the marks that are there, give new ones to the others."""
-        turn = self.turn
-        egress_ips = [egress_ip for _, egress_ip in turn.objects.egress_ips.in_order()]
-        for egress_ip in egress_ips:
-            if egress_ip.mark is not None:
-                turn.reserve_mark(egress_ip.name, egress_ip.mark)
-        for egress_ip in egress_ips:
-            mark = turn.allocate_mark(egress_ip.name) if egress_ip.mark is None else None
-            if mark is not None:
-                turn.write(PatchEgressIp(egress_ip.name, None, mark))
-
-    def _drop_claims_without_cpic(self) -> None:
-        turn = self.turn
-        for _, egress_ip in turn.objects.egress_ips.in_order():
-            claims = tuple(item for item in egress_ip.status if item[0] in turn.objects.cpics)
-            if claims != egress_ip.status:
-                turn.patch_status(egress_ip, claims)
 
 
 def _name(old: Node | EgressIp | None, new: Node | EgressIp | None) -> str:

@@ -102,7 +102,7 @@ def runnable(cncc: Cncc, now: float) -> Iterator[Begin | Send]:
     """What may happen next, in no binding order: there are ten workers a queue, and they race."""
     for kind in Kind:
         queue = cncc.queue(kind)
-        for name, work in queue.active.items():
+        for name, work in queue.active.in_order():
             if work.send_at is not None and work.send_at <= now:
                 yield Send(Key(kind, name))
         for name in queue.wake(now).startable():
@@ -112,7 +112,7 @@ def runnable(cncc: Cncc, now: float) -> Iterator[Begin | Send]:
 def calls(cncc: Cncc) -> Iterator[tuple[Key, Request]]:
     """The EC2 calls that are out, in no binding order."""
     for kind in Kind:
-        for name, work in cncc.queue(kind).active.items():
+        for name, work in cncc.queue(kind).active.in_order():
             if work.send_at is None:
                 yield Key(kind, name), work.request
 

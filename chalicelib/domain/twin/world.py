@@ -113,7 +113,7 @@ def stop_cncc(world: World) -> World:
 def moves(world: World) -> Iterator[Move]:
     """Everything that may happen next at this moment, the order that `settle` takes first."""
     if world.manager is not None:
-        if world.manager.stage is cluster_manager.Stage.RUNNING:
+        if not world.manager.starting:
             yield from _deliveries(world.inbox)
         due = cluster_manager.next_due(world.manager)
         if due is not None and due <= world.now:

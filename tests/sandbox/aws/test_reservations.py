@@ -89,7 +89,7 @@ def test_subnet_wholly_reserved_has_no_room_for_nodes(net: Net) -> None:
         net.launch()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(
         st.tuples(st.integers(0, 7), st.sampled_from(["explicit", "prefix"])), max_size=5, unique_by=lambda r: r[0]

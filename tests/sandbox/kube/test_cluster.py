@@ -47,6 +47,15 @@ def test_a_patch_stays_the_callers(cluster: KubeCluster) -> None:
     assert cluster.get("egressips", "web")["spec"]["egressIPs"] == ["10.0.1.6"]
 
 
+def test_unchecked_parts_are_copied_too(cluster: KubeCluster) -> None:
+    """What the type does not describe is no back door."""
+    affinity = {"nodeAffinity": {"a": "b"}}
+    spec = {"containers": [{"name": "c", "image": "i"}], "affinity": affinity}
+    cluster.create("pods", {"metadata": {"name": "p"}, "spec": spec}, manager="test")
+    affinity["nodeAffinity"]["a"] = "changed"
+    assert cluster.get("pods", "p")["spec"]["affinity"] == {"nodeAffinity": {"a": "b"}}
+
+
 def test_every_verb_works_in_process(cluster: KubeCluster) -> None:
     """Merge patch by mapping, JSON patch by list, replace, status by subresource, delete."""
     cluster.create("cloudprivateipconfigs", cloud_ip("10.0.1.5", "n1"), manager="ovn")

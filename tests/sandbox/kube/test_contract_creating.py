@@ -82,6 +82,14 @@ def test_an_egress_ip_may_ask_for_anything(api: Api) -> None:
     assert api.post(EGRESS_IPS, egress_ip(unique("odd"), "nonsense", "nonsense", "10.0.0.0/8")).status == 201
 
 
+def test_a_null_member_counts_as_absent(api: Api) -> None:
+    """In a new object; in a list null is a value of a wrong type."""
+    created = api.post(f"{EGRESS_IPS}?dryRun=All", egress_ip(unique("web"), "10.0.1.5", podSelector=None))
+    assert (created.status, "podSelector" in created.body["spec"]) == (201, False)
+    refused = api.post(f"{EGRESS_IPS}?dryRun=All", {**egress_ip("web"), "spec": {"egressIPs": [None]}})
+    assert 'spec.egressIPs[0]: Invalid value: "null"' in refused.message
+
+
 def test_unknown_members_are_dropped_with_a_warning(api: Api) -> None:
     """fieldValidation decides: Warn drops and says so, Ignore drops, Strict refuses."""
     body = egress_ip(unique("web"), foo=1)

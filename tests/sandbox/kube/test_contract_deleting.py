@@ -47,6 +47,7 @@ def test_an_object_with_finalizers_waits(api: Api) -> None:
         0,
     )
     assert api.delete(path).body["metadata"]["deletionTimestamp"] == meta["deletionTimestamp"]
+    assert api.merge(path, {"metadata": {"labels": {"a": "b"}}}).status == 200
     more = api.merge(path, {"metadata": {"finalizers": ["a.b/c", "d.e/f"]}})
     assert (more.status, more.causes[0]["field"]) == (422, "metadata.finalizers")
     assert api.merge(path, {"metadata": {"finalizers": None}}).status == 200

@@ -154,6 +154,9 @@ def test_a_pod_gets_defaults_and_is_found_by_fields(api: Api) -> None:
     created = api.post(pods, {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
     assert (created.body["status"]["phase"], created.body["metadata"]["generation"]) == ("Pending", 1)
     assert created.body["spec"]["containers"][0]["imagePullPolicy"] == "Always"
+    tagged = {"metadata": {"name": unique("p")}, "spec": {"containers": [{"name": "c", "image": "host:5000/i:1"}]}}
+    other = api.post(f"{pods}?dryRun=All", tagged)
+    assert other.body["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent"
     status = {"status": {"phase": "Running", "podIP": "10.128.0.9"}}
     written = api.call("PATCH", f"{pods}/{name}/status", status, STRATEGIC).body["status"]
     assert written["podIPs"] == [{"ip": "10.128.0.9"}]

@@ -18,10 +18,12 @@ def test_a_list_has_a_version_and_its_kind(api: Api) -> None:
     assert (custom["kind"], custom["apiVersion"]) == ("EgressIPList", "k8s.ovn.org/v1")
     assert int(custom["metadata"]["resourceVersion"]) > 0
     assert custom["items"][0]["kind"] == "EgressIP"
+    assert custom["metadata"]["continue"] == ""
     name = unique("n")
     api.post(NODES, node(name))
     core = api.get(f"{NODES}?fieldSelector=metadata.name%3D{name}").body
     assert core["kind"] == "NodeList"
+    assert "continue" not in core["metadata"]
     assert sorted(core["items"][0]) == ["metadata", "spec", "status"]
 
 
@@ -33,7 +35,8 @@ def test_pages_show_one_moment(api: Api) -> None:
     names = [item["metadata"]["name"] for item in first.body["items"]]
     everything = [item["metadata"]["name"] for item in api.get(path).body["items"]]
     assert api.delete(f"{EGRESS_IPS}/{everything[2]}").status == 200
-    api.merge(f"{EGRESS_IPS}/{everything[4]}", {"metadata": {"labels": {"group": "moved"}}})
+    for group in ("moved", "moved-again"):
+        api.merge(f"{EGRESS_IPS}/{everything[4]}", {"metadata": {"labels": {"group": group}}})
     versions = {first.body["metadata"]["resourceVersion"]}
     for page in reader:
         names += [item["metadata"]["name"] for item in page.body["items"]]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sandbox.kube import KubeCluster, KubeServer
 from sandbox.kube.resources import by_plural
 from sandbox.kube.store import Store, TooOld, key_of
+from sandbox.kube.watching import Watch
+from sandbox.kube.wire import Accepted, Request
+from sandbox.kube.writing import Target
 from tests.sandbox.kube.client import ADMIN, EGRESS_IPS, NODES, Api, egress_ip
 
 
@@ -65,6 +71,41 @@ def test_the_history_is_bounded() -> None:
         store.changes_after(start)
     assert [change.key for change in store.changes_after(start + 1)] == ["/n1", "/n2", "/n3"]
     assert [key for key, _ in store.versions_at(nodes, start + 2)] == ["/n0", "/n1"]
+
+
+def watch_nodes(store: Store, query: str, bookmark_seconds: float = 60.0) -> Iterator[dict[str, Any]]:
+    """The events of a watch on nodes, without a server."""
+    request = Request("GET", NODES, query, {}, b"")
+    target = Target(by_plural("nodes"), "")
+    watch = Watch(
+        store, target, request, Accepted(), clock=time.time, closing=lambda: False, bookmark_seconds=bookmark_seconds
+    )
+    return map(json.loads, watch)
+
+
+def test_a_watch_that_falls_behind_is_told_so() -> None:
+    """When more was written between two looks than the history holds."""
+    store, nodes = Store(history_limit=1), by_plural("nodes")
+    events = watch_nodes(store, "timeoutSeconds=5")
+    with store.changed:
+        store.put(nodes, "/n0", {"metadata": {"name": "n0"}})
+    assert next(events)["type"] == "ADDED"
+    with store.changed:
+        for index in range(1, 4):
+            store.put(nodes, f"/n{index}", {"metadata": {"name": f"n{index}"}})
+    (event,) = events
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
+
+
+def test_bookmarks_come_regularly_and_at_the_end(cluster: KubeCluster) -> None:
+    """They carry the version reached, other resources' changes included, and nothing else of the object."""
+    query = f"timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion={cluster.resource_version}"
+    events = watch_nodes(cluster.store, query, 0.3)
+    cluster.create("egressips", egress_ip("web"), manager="test")
+    first, *_, last = events
+    for event in (first, last):
+        assert event["type"] == "BOOKMARK"
+        assert event["object"]["metadata"] == {"resourceVersion": str(cluster.resource_version)}
 
 
 class Clock:

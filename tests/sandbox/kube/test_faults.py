@@ -65,6 +65,14 @@ def test_a_truncated_body(cluster: KubeCluster, served: Api) -> None:
     assert served.get(NODES).status == 200
 
 
+def test_a_truncated_watch(cluster: KubeCluster, served: Api) -> None:
+    """Cut off in the middle of an event."""
+    cluster.create("nodes", node("n1"), manager="kubelet")
+    cluster.faults.add(Fault(query="watch", truncate=True))
+    with pytest.raises(urllib3.exceptions.ProtocolError):
+        served.watch(NODES, "")
+
+
 def test_a_slow_answer(cluster: KubeCluster, served: Api) -> None:
     """Late, then real."""
     cluster.faults.add(Fault(delay_seconds=0.2, times=1))

@@ -46,7 +46,7 @@ def test_every_kind_of_field_is_read() -> None:
         + field(11, field(1, b"a") + field(2, b"b"))
         + field(14, b"x")
         + field(14, b"y")
-        + field(17, b"ignored")
+        + field(15, b"ignored")
     )
     raw = field(1, metadata) + field(2, field(1, b"k") + field(2, b"\xff")) + field(3, b"Opaque") + field(5, 1)
     assert protobuf.parse(body(b"v1", b"Secret", raw)) == {

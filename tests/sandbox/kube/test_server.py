@@ -44,6 +44,9 @@ def test_https_with_an_authority_of_our_own(cluster: KubeCluster, tmp_path: Path
         stranger = urllib3.PoolManager(retries=False, ssl_context=ssl.create_default_context())
         with pytest.raises(urllib3.exceptions.SSLError):
             stranger.request("GET", server.url + NODES)
+        with pytest.raises(urllib3.exceptions.ProtocolError):
+            stranger.request("GET", server.url.replace("https", "http") + NODES)
+        assert trusting.get(NODES).status == 200
         trusting.close()
         by_name.close()
         stranger.clear()
