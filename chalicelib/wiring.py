@@ -266,7 +266,7 @@ class Runtime:
 
     def request_visit(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Order a visit and remember that it was ordered, so that its run can be asked for at once."""
-        from chalicelib.usecases.ports import RunRecord
+        from chalicelib.domain.records import RunRecord
 
         unknown = sorted(set(body) - {"approve"})
         if unknown:

@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -113,8 +114,9 @@ class Demo:
         self.tell_runs()
         self.show_visit(self.last_visit())
         say(
-            "Zone c has no node that could carry its two addresses. They are reserved, so that EC2 gives them to nobody"
-            " else, and held back from the EgressIPs. OVN-Kubernetes has assigned the other four:"
+            "Zone c has no labelled node yet, so its two addresses are held back, and the finding says which ranges would"
+            " be right. The other four are reserved first, so that EC2 gives them to nobody else, then put into the"
+            " EgressIPs. OVN-Kubernetes has assigned them:"
         )
         self.show_addresses()
 
@@ -140,7 +142,7 @@ class Demo:
     def drift(self) -> None:
         """Three things people do."""
         scene("4. Somebody takes a node's label, edits an EgressIP and deletes a reservation")
-        self.wait_until(lambda: False, 600)
+        self.quietly(lambda: self.stage.run_for(1800))
         self.stage.read_mail()
         self.runs.clear()
         rosa = self.stage.rosa
@@ -173,7 +175,7 @@ class Demo:
         scene("5. On demand: the REST API")
         base = f"/clusters/{self.name}"
         for path in (f"{base}/capacity", f"{base}/plan", f"{base}/drift"):
-            answer = self.quietly(lambda path=path: self.stage.plumbing.request("GET", path))
+            answer = self.quietly(partial(self.stage.plumbing.request, "GET", path))
             (part,) = answer.json["clusters"]
             say(f"GET {path} → {answer.status}, {answer.json['schema']}: {_in_short(part)}")
         answer = self.quietly(lambda: self.stage.plumbing.request("POST", f"{base}/reconcile", {}))

@@ -68,7 +68,7 @@ def replay(recording: Recording, *, changes: bool = True) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One world the recording may be in, and which of its CPICs are shown as failed."""
 
     world: World
@@ -80,7 +80,7 @@ class _Replay:
         self._recording = recording
         self._zones = Zones(recording.zones)
         self._changes = changes
-        self._ways = [_Way(settle(_empty_world(recording))[0], {})]
+        self._ways = [Way(settle(empty_world(recording))[0], {})]
         self._notes: list[str] = []
 
     def run(self) -> Verdict:
@@ -106,7 +106,7 @@ class _Replay:
                 what = changes_difference(got, step.changes or (), step.vary, several)
             if what is not None:
                 return what
-            after.append(_Way(played.world, played.failing))
+            after.append(Way(played.world, played.failing))
         self._ways = after
         return None
 
@@ -125,11 +125,12 @@ class _Replay:
         if unlisted or not ways.complete:
             searched = f"{unlisted} of {len(ways.worlds)} worlds look like no recorded state"
             self._notes.append(f"line {step.line}: {searched}{'' if ways.complete else '; not all searched'}")
-        self._ways = [_Way(world, {}) for world in matching]
+        self._ways = [Way(world, {}) for world in matching]
         return None
 
 
-def _empty_world(recording: Recording) -> World:
+def empty_world(recording: Recording) -> World:
+    """The world in which a recording begins: its releases, its zones, both programs just started."""
     try:
         behaviours = behaviours_of(recording.ovnk, recording.cncc)
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.messages import Alert
+from chalicelib.domain.records import FindingRecord, RunRecord
 from chalicelib.domain.selectors import selector_leaves
 from chalicelib.domain.snapshot import (
     Cpic,
@@ -27,7 +28,6 @@ from chalicelib.domain.snapshot import (
     Subnet,
     Unknown,
 )
-from chalicelib.usecases.ports import FindingRecord, RunRecord
 from tests import factories
 
 T = TypeVar("T")

@@ -20,12 +20,12 @@ from chalicelib import cli
 from chalicelib.adapters.errors import Conflict
 from chalicelib.domain import actions
 from chalicelib.domain.findings import Kind, Severity
+from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import EgressIpConfig
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.domain.verdicts import State
 from chalicelib.settings import Settings
 from chalicelib.usecases import documents
-from chalicelib.usecases.ports import RunRecord
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 from chalicelib.wiring import Runtime

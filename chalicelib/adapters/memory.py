@@ -20,7 +20,7 @@ from typing import Any
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.aws_errors import error_code
 from chalicelib.adapters.errors import Rejected, Unreachable
-from chalicelib.usecases.ports import FindingRecord, RunRecord
+from chalicelib.domain.records import FindingRecord, RunRecord
 
 IAM_ACTIONS = frozenset({"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"})
 

@@ -61,15 +61,34 @@ class _Wish:
 
 
 def place(terrain: Terrain) -> Placement:
-    """Allocate addresses to all policies, those already given first, so that no new choice can collide with them."""
-    return _Placer(terrain).run()
+    """Allocate addresses to all policies, those already given first, so that no new choice can collide with them.
+
+    An address that a policy gives up makes room for its replacement, unless it has to stay because something of that
+    policy could not be placed. That is known only afterwards: then all is placed again without that room.
+    """
+    staying: frozenset[str] = frozenset()
+    while True:
+        placer = _Placer(terrain, staying)
+        placement = placer.run()
+        if not placer.giving_up & placement.incomplete:
+            return placement
+        staying |= placement.incomplete
 
 
 class _Placer:
-    """One run over all policies; keeps what is spoken for and how much room each subnet has left."""
+    """One run over all policies; keeps what is spoken for and how much room each subnet has left.
 
-    def __init__(self, terrain: Terrain) -> None:
+    Args:
+        staying: Policies that give nothing up, whatever they want now.
+
+    Attributes:
+        giving_up: Policies that do: their objects list addresses that they want no more.
+    """
+
+    def __init__(self, terrain: Terrain, staying: frozenset[str]) -> None:
         self.terrain = terrain
+        self.staying = staying
+        self.giving_up: set[str] = set()
         self.out = Placement()
         wishes = [self._wish(policy) for policy in sorted(terrain.desired.policies, key=lambda policy: policy.name)]
         self.owner_by_address = self._settle(wishes)
@@ -105,7 +124,7 @@ class _Placer:
         recorded = self.terrain.recorded_in_tags(policy.name)
         edited = there is not None and ".spec.egressIPs" not in there.owned_fields and bool(recorded)
         # A list somebody edited is no wish of ours; but what serves in it, where nothing else is remembered, is kept.
-        found = tuple(a for a in in_object if not edited or self._serves(policy.name, a))
+        found = tuple(a for a in in_object if self._serves(policy.name, a) or not (edited or self._is_kept_by_aws(a)))
         trusted, others = (recorded, found) if edited else (found, recorded)
         known = dict.fromkeys((*trusted, *others))
         # Stable: among equals the order of the list decides, and people append to it.
@@ -131,6 +150,10 @@ class _Placer:
         cpic = self.terrain.cpic_by_address.get(str(address))
         return cpic is not None and cpic.healthy and cpic.owner == policy
 
+    def _is_kept_by_aws(self, address: IPv4Address) -> bool:
+        subnet = self.terrain.subnet_of(address)
+        return subnet is not None and address in aws_reserved(subnet.cidr)
+
     def _settle(self, wishes: list[_Wish]) -> dict[IPv4Address, str]:
         """One owner for each address: where it serves, else where the object lists it, else who comes first by name."""
         owner: dict[IPv4Address, str] = {}
@@ -153,11 +176,15 @@ class _Placer:
         return replace(wish, given=tuple(address for address in wish.given if address not in lost))
 
     def _asked(self) -> dict[str, list[IPv4Address]]:
-        """Addresses that stay asked for, by EgressIP: of ours those that are still wished, of others all."""
+        """Addresses that stay asked for, by EgressIP: of our policies' those that are still wished, of others all."""
         asked: dict[str, list[IPv4Address]] = {}
         for egress_ip in self.terrain.observed.egress_ips:
-            wish = self.wishes.get(egress_ip.name) if is_our_object(egress_ip) else None
-            asked[egress_ip.name] = [a for a in _parsed(egress_ip) if wish is None or a in wish.given]
+            keeps = not is_our_object(egress_ip) or egress_ip.name in self.staying
+            wish = None if keeps else self.wishes.get(egress_ip.name)
+            listed = list(_parsed(egress_ip))
+            asked[egress_ip.name] = [address for address in listed if wish is None or address in wish.given]
+            if asked[egress_ip.name] != listed:
+                self.giving_up.add(egress_ip.name)
         unlisted = (c for c in self.terrain.observed.cpics if c.address not in self.terrain.objects_by_address)
         asked[""] = [address for cpic in unlisted if (address := parse_address(cpic.address)) is not None]
         return asked

@@ -43,8 +43,9 @@ def select(values: object, pattern: Path, at: Path = ()) -> Iterator[tuple[Path,
     if element == EACH:
         for index, item in enumerate(values if isinstance(values, list) else ()):
             yield from select(item, pattern, (*at, index))
-    elif isinstance(element, int) and isinstance(values, list):
-        yield from select(values[element], pattern, (*at, element))
+    elif isinstance(element, int):
+        if isinstance(values, list):
+            yield from select(values[element], pattern, (*at, element))
     elif isinstance(values, dict) and element in values:
         yield from select(values[element], pattern, (*at, element))
 
@@ -97,7 +98,7 @@ def _clusters_apart(values: object) -> Found:
         if not isinstance(cluster, dict):
             continue
         region = str(cluster.get("region", default))
-        for at, infra_id in [*_texts(cluster, ("infra_id",)), *_texts(cluster, ("ocm", "cluster"))][:1]:
+        for at, infra_id in (*_texts(cluster, ("infra_id",)), *_texts(cluster, ("ocm", "cluster"))):
             first = infra.setdefault((infra_id, region), path)
             if first != path:
                 same = f"and region {region} are those of {field_path(first)} already"

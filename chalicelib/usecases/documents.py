@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.plan import Plan, action_document, plain
+from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.usecases.act import Report
-from chalicelib.usecases.ports import RunRecord
 from chalicelib.usecases.visit import Look, Outcome
 
 Document = dict[str, Any]

@@ -55,9 +55,9 @@ def _read_subnets(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[tup
     """Every subnet of the VPC, not only those with nodes: an address once given is found where nodes are gone."""
     if isinstance(instances, Unknown):
         return Unknown("subnets", instances.why, instances.source)
-    vpc_ids = sorted({instance.vpc_id for instance in instances})
+    vpc_ids = sorted({instance.vpc_id for instance in instances} - {""})  # an instance on its way out has none
     if not vpc_ids:
-        return Unknown("subnets", "no instance of the cluster exists, so its VPC is not known", "EC2")
+        return Unknown("subnets", "no instance of the cluster runs, so its VPC is not known", "EC2")
     return _read("subnets", lambda: ec2.fetch_subnets(vpc_ids))
 
 
@@ -72,7 +72,7 @@ def _per_subnet(
 def _read_limits(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[Mapping[str, int]]:
     if isinstance(instances, Unknown):
         return Unknown("address limits of instance types", instances.why, instances.source)
-    types = sorted({instance.type for instance in instances})
+    types = sorted({instance.type for instance in instances} - {""})
     return _read("address limits of instance types", lambda: ec2.fetch_address_limits(types))
 
 

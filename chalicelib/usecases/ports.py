@@ -7,12 +7,11 @@ Reads return complete sections: a page that could not be fetched is an error, ne
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from ipaddress import IPv4Network
-from typing import Any, Protocol
+from typing import Protocol
 
 from chalicelib.domain.messages import Alert
+from chalicelib.domain.records import FindingRecord, RunRecord
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
@@ -99,38 +98,6 @@ class Alerts(Protocol):
     def publish(self, alert: Alert) -> None:
         """Send it or raise: an alert that could not be sent must fail the visit."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FindingRecord:
-    """A finding's memory between visits. Times in UTC.
-
-    Attributes:
-        state: "seen" (not settled yet), "alerted", or "resolved".
-        alerted_at: When people were last told; None before the first message.
-        document: The finding as JSON-ready values, as last seen.
-        version: Counter for conditional writes; 0 for a record that is not stored yet.
-    """
-
-    fingerprint: str
-    cluster: str
-    state: str
-    first_seen: datetime
-    last_seen: datetime
-    alerted_at: datetime | None
-    document: Mapping[str, Any]
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One visit's summary. `status` is queued, running, done, refused or failed."""
-
-    run_id: str
-    cluster: str
-    status: str
-    started_at: datetime
-    document: Mapping[str, Any]
 
 
 class Memory(Protocol):

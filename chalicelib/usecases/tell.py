@@ -15,9 +15,11 @@ from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Finding, Severity
 from chalicelib.domain.messages import Occasion, Told, render_alert
 from chalicelib.domain.plan import plain
-from chalicelib.usecases.ports import Alerts, FindingRecord, Memory
+from chalicelib.domain.records import FindingRecord
+from chalicelib.usecases.ports import Alerts, Memory
 
-SEEN, ALERTED = "seen", "alerted"
+SEEN, DUE, ALERTED = "seen", "due", "alerted"
+"""Not settled yet; people must hear of it; people have heard. DUE outlives a message that could not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,21 @@ def tell(
             due.append(_Item(record, finding, occasion))
     for fingerprint, record in sorted(stored.items()):
         if complete and fingerprint not in current:
-            if record.state == ALERTED:
-                due.append(_Item(record, None, Occasion.RESOLVED))
-            else:
+            if record.state == SEEN:
                 memory.drop_finding(record)
+            else:
+                due.append(_Item(record, None, Occasion.RESOLVED))
     sent = _send(cluster, due, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts)
     return Bulletin(sent, len(current), unsettled)
+
+
+def _announced(item: _Item, memory: Memory) -> _Item:
+    """Remember that people must hear of it, should the message fail."""
+    if item.record.state != SEEN:
+        return item
+    record = replace(item.record, state=DUE)
+    memory.store_finding(record)
+    return replace(item, record=replace(record, version=record.version + 1))
 
 
 def _seen(
@@ -104,6 +115,8 @@ def _occasion(
     """Why people must hear of it now, or None."""
     if finding.severity is Severity.INFO:
         return None
+    if record.state == DUE:
+        return Occasion.NEW
     if record.state != ALERTED:
         settled = not finding.settles or (before is not None and now - record.first_seen >= timing.settle)
         return Occasion.NEW if settled else None
@@ -130,8 +143,10 @@ def _send(
 ) -> tuple[str, ...]:
     """One message a cause and occasion. All are tried; the first failure is raised at the end.
 
-    Sent first, remembered second: a crash in between repeats a message, the other way round would lose it.
+    Remembered as due first, then sent, then remembered as told: a crash in between repeats a message and never loses
+    one, not even of a finding that the same visit has repaired.
     """
+    due = [_announced(item, memory) for item in due]
     groups: dict[tuple[str, str], list[_Item]] = {}
     for item in due:
         occasion = "resolved" if item.occasion is Occasion.RESOLVED else "open"

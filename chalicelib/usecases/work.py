@@ -14,11 +14,12 @@ from typing import Protocol
 
 from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.records import RunRecord
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
 from chalicelib.settings import Settings
 from chalicelib.usecases.documents import envelope, visit_document
-from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Queues, RunRecord
+from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Queues
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.errors import NotFound, Throttled, Unreachable
 from chalicelib.adapters.memory import DOCUMENT_BYTES, IAM_ACTIONS, DynamoMemory, document_text
-from chalicelib.usecases.ports import FindingRecord, RunRecord
+from chalicelib.domain.records import FindingRecord, RunRecord
 from sandbox.aws import AwsSandbox
 from sandbox.aws.faults import throttled
 from tests.adapters.wire import Reply, ScriptedServer

@@ -190,7 +190,7 @@ def test_nodes_without_a_subnet_are_counted_as_nodes() -> None:
 
 def test_nodes_without_a_zone_have_a_group_of_their_own() -> None:
     """Nobody falls out of the sums: an unknown zone is a zone called unknown; the subnet knows better."""
-    observed = make.snapshot(nodes=(make.node(zone=None),))
+    observed = make.snapshot(nodes=(replace(make.node(), zone=None),))
     assert {group.name for group in report(observed).zones} == {"unknown", "eu-central-1a"}
     assert report(replace(observed, subnets=UNKNOWN)).zones[0].name == "unknown"
 

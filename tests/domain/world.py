@@ -24,6 +24,7 @@ from chalicelib.domain.actions import (
     ReserveCidr,
     TagReservation,
 )
+from chalicelib.domain.addresses import aws_reserved
 from chalicelib.domain.capacity import CapacityReport, NodeCapacity, report_capacity
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
@@ -197,6 +198,8 @@ def _least_loaded(
 
 def _refusal(address: IPv4Address, row: NodeCapacity, load: int, interfaces: list[object]) -> str:
     """What EC2 answers, "" for success."""
+    if row.subnet is not None and address in aws_reserved(row.subnet):
+        return "InvalidParameterValue"
     if load > row.capacity:
         return "PrivateIpAddressLimitExceeded"
     if any(address in i.addresses or any(address in p for p in i.prefixes) for i in interfaces):  # type: ignore[attr-defined]

@@ -230,7 +230,8 @@ def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_stops_nobody(stage
     minutes(stage, 2)
     sqs = stage.aws.client("sqs")
     stage.aws.faults.inject("sns", "Publish", broken())
-    stage.rosa.kube.patch("egressips", "demo-egress-ns", {"spec": {"egressIPs": []}}, manager="kubectl-edit")
+    stage.put_fleet(stage.default_fleet.replace("10.10.100.253", "10.99.0.1"))
+    stage.run_for(70)
     stage.plumbing.tick_schedules()
     stage.run_for(60)
     assert any(run.error for run in stage.plumbing.invocations if run.function == "reconcile")
@@ -239,6 +240,7 @@ def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_stops_nobody(stage
     dead = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     assert int(dead["ApproximateNumberOfMessages"]) >= 1
     stage.aws.faults.heal()
+    stage.put_fleet(stage.default_fleet)
     minutes(stage, 4)
     assert len(serving(stage)) == 6
 

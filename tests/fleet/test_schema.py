@@ -34,6 +34,7 @@ ONLY_READING_TELLS = {
     "pool twice": "two places",
     "infra id twice": "two places",
     "infra id and OCM id": "two places",
+    "OCM id twice": "two places",
     "API twice": "two places",
 }
 """Mistakes of the table that the schema lets pass, and why it can't do better."""

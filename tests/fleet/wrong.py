@@ -224,6 +224,12 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
         f'clusters[1].ocm.cluster: value "{OCM_ID}" and region eu-central-1 are those of clusters[0] already: '
         "allowed is each cluster once"
     )),
+    ("OCM id twice", {
+        (*C, "ocm"): {"cluster": OCM_ID}, ("clusters", 1): cluster("b", ocm={"cluster": OCM_ID}),
+    }, (
+        f'clusters[1].ocm.cluster: value "{OCM_ID}" and region eu-central-1 are those of clusters[0] already: '
+        "allowed is each cluster once"
+    )),
     ("API twice", {("clusters", 1): cluster("b", api={"url": "https://API.a.example.com:6443/", "token": "env:B"})}, (
         'clusters[1].api.url: value "https://API.a.example.com:6443/" is at clusters[0].api.url already: '
         "allowed is each cluster once"

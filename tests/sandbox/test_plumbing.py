@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import string
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -333,13 +334,24 @@ def test_queue_delay_holds_a_message_back(plumbing: Plumbing) -> None:
 
 def test_batching_window_gathers_messages(plumbing: Plumbing) -> None:
     """A batch that is not full waits for its window, longer than one ReceiveMessage can bring."""
-    send(plumbing, "EventsQueue", *"abcdefghijkl")
+    send(plumbing, "EventsQueue", *string.ascii_letters[:25])
     plumbing.run_for(4)
-    send(plumbing, "EventsQueue", "m")
+    send(plumbing, "EventsQueue", "Z")
     assert bodies("route") == []
     plumbing.pump(10)
-    assert [sorted(batch) for batch in bodies("route")] == [sorted("abcdefghijklm")]
+    assert [sorted(batch) for batch in bodies("route")] == [sorted([*string.ascii_letters[:25], "Z"])]
     assert in_queue(plumbing, "EventsQueue") == []
+
+
+def test_full_batch_does_not_wait_for_its_window(plumbing: Plumbing) -> None:
+    """A hundred messages are one batch of a hundred, gathered from ten receives, at once."""
+    for start in range(0, 110, 10):
+        entries = [{"Id": str(n), "MessageBody": str(n)} for n in range(start, start + 10)]
+        plumbing.aws.client("sqs").send_message_batch(QueueUrl=plumbing.resources.refs["EventsQueue"], Entries=entries)
+    plumbing.run_for(1)
+    assert [len(batch) for batch in bodies("route")] == [100]
+    plumbing.run_for(5)
+    assert [len(batch) for batch in bodies("route")] == [100, 10]
 
 
 def test_failed_messages_come_back_after_their_time_out_and_then_die(plumbing: Plumbing) -> None:

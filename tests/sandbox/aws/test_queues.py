@@ -99,14 +99,15 @@ def test_delay_and_visibility_follow_the_sandbox_s_clock(sqs: Any, timeline: Ste
 
 
 def test_message_moves_to_the_dead_letter_queue_after_its_last_try(sqs: Any, timeline: SteppedTimeline) -> None:
-    """After maxReceiveCount receives the message is moved, also when its deduplication id is known there."""
+    """After maxReceiveCount receives the message is moved, also when another with its deduplication id is there."""
     dead = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    url = fifo(sqs, VisibilityTimeout="1", RedrivePolicy=f'{{"deadLetterTargetArn":"{arn}","maxReceiveCount":2}}')
-    for round_ in range(2):
-        send(sqs, url, f"try {round_}", "a", "k")
-        for _ in range(3):
-            receive(sqs, url)
-            timeline.advance(2)
-        timeline.advance(300)
-    assert [m["Body"] for m in receive(sqs, dead)] == ["try 0", "try 1"]
+    redrive = f'{{"deadLetterTargetArn":"{arn}","maxReceiveCount":2}}'
+    url = fifo(sqs, VisibilityTimeout="1", RedrivePolicy=redrive, DeduplicationScope="messageGroup")
+    send(sqs, url, "of a", "a", "k")
+    send(sqs, url, "of b", "b", "k")
+    for _ in range(2):
+        assert [m["Body"] for m in receive(sqs, url)] == ["of a", "of b"]
+        timeline.advance(2)
+    assert receive(sqs, url) == []
+    assert [m["Body"] for m in receive(sqs, dead)] == ["of a", "of b"]
