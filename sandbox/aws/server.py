@@ -157,9 +157,13 @@ class AwsSandbox:
             self._clients[service, region] = client
         return client
 
-    def on_instance_state(self, subscriber: Subscriber) -> None:
-        """Call *subscriber* for every state an instance enters, in order; it may call AWS itself."""
+    def on_instance_state(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call *subscriber* for every state an instance enters, in order; it may call AWS itself.
+
+        Returns the function that ends the subscription.
+        """
         self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
 
     # --- inside ---
 
@@ -176,7 +180,7 @@ class AwsSandbox:
         while self._changes and self._delivering.acquire(blocking=False):
             try:
                 change = self._changes.popleft()
-                for subscriber in self._subscribers:
+                for subscriber in tuple(self._subscribers):
                     subscriber(change)
             except Exception:  # noqa: BLE001 - logged; a subscriber's error is not EC2's
                 _log.exception("A subscriber to instance state changes failed")

@@ -255,6 +255,17 @@ def test_matching_event_runs_the_function_and_others_do_not(plumbing: Plumbing) 
     assert seen == [("intake", RUNNING)]
 
 
+def test_launched_instance_is_announced_to_the_functions(plumbing: Plumbing) -> None:
+    """EC2's events reach the rules as soon as somebody connects the two; `pending` matches none here."""
+    ec2 = plumbing.aws.client("ec2")
+    disconnect = plumbing.aws.on_instance_state(lambda change: plumbing.emit(change.to_event()))
+    made = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    disconnect()
+    ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    plumbing.pump()
+    assert [event["detail"] for _, event in seen] == [{"instance-id": made, "state": "running"}]
+
+
 def test_failing_event_is_retried_twice_then_buried(plumbing: Plumbing) -> None:
     """Lambda tries an asynchronous event three times, minutes apart, then puts it on the function's dead-letter
     queue.

@@ -28,7 +28,7 @@ from chalicelib.domain.twin.egress_ip_handlers import EgressIpHandlers
 from chalicelib.domain.twin.node_handlers import NodeHandlers
 from chalicelib.domain.twin.retries import TICK_SECONDS, Book, Entry
 from chalicelib.domain.twin.tables import Table
-from chalicelib.domain.twin.turn import FIRST_MARK, Pending, Turn
+from chalicelib.domain.twin.turn import FIRST_MARK, Fruitless, Pending, Turn
 from chalicelib.domain.twin.values import Change, Cpic, CpicChange, EgressIp, EgressIpChange, Node, NodeChange, Objects
 
 PROBE_SECONDS = 5.0
@@ -55,6 +55,7 @@ class ClusterManager:
         pending: CPIC operations under way, by EgressIP and address.
         node_retries: Failed node events, by name; so for the other two kinds.
         next_probe: When the reachability loop looks next; `next_retry` the same for the retry books. Seconds.
+        fruitless: Passes that need not be tried again yet; no part of what the state is.
     """
 
     stage: Stage = Stage.NODES
@@ -70,6 +71,7 @@ class ClusterManager:
     cpic_retries: Table[str, Entry[Cpic]] = field(default_factory=Table)
     next_probe: float = 0.0
     next_retry: float = 0.0
+    fruitless: Fruitless = field(default_factory=Fruitless, compare=False)
 
     @property
     def starting(self) -> bool:
@@ -190,6 +192,7 @@ class _Step:
             pending=manager.pending,
             marks=manager.marks,
             next_mark=manager.next_mark,
+            fruitless=manager.fruitless,
             now=now,
             behaviours=behaviours,
             choose=choose,
@@ -207,6 +210,7 @@ class _Step:
             pending=turn.pending,
             marks=turn.marks,
             next_mark=turn.next_mark,
+            fruitless=turn.fruitless,
             node_retries=self._nodes.entries,
             egress_ip_retries=self._egress_ips.entries,
             cpic_retries=self._cpics.entries,

@@ -56,10 +56,12 @@ def reconcile(turn: Turn, old: EgressIp | None, new: EgressIp | None) -> None:
     Raises:
         HandlerFailed: The trigger is to be repeated. What was done before that stays done.
     """
+    if old is None and new is not None and turn.repeat_fruitless(new):
+        return
     subject = new if new is not None else old
     if subject is None:
         return
-    name = subject.name
+    name, said_before = subject.name, len(turn.writes)
     if new is None:
         turn.release_mark(name)
     wanted = _valid_spec(turn, name, new.spec if new else ())
@@ -75,7 +77,10 @@ def reconcile(turn: Turn, old: EgressIp | None, new: EgressIp | None) -> None:
     add = assign(turn, name, sorted(unassigned)) if unassigned else ()
     for address, node in (*keep, *add):
         turn.cache = turn.cache.allocate(node, address, name)
-    _order(turn, name, add, remove)
+    if add or remove:
+        _order(turn, name, add, remove)
+    elif old is None and new is not None:
+        turn.note_fruitless(new, tuple(turn.writes[said_before:]))
 
 
 def _valid_spec(turn: Turn, name: str, spec: Iterable[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ here: decisions (`assignment`, the handlers). A turn lives inside one call of `c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from chalicelib.domain.twin import api
@@ -17,7 +17,7 @@ from chalicelib.domain.twin.behaviours import Behaviours
 from chalicelib.domain.twin.choices import Choose
 from chalicelib.domain.twin.retries import HandlerFailed
 from chalicelib.domain.twin.tables import Table
-from chalicelib.domain.twin.values import EgressIp, Objects, StatusItems
+from chalicelib.domain.twin.values import EgressIp, Node, Objects, StatusItems
 
 FIRST_MARK, LAST_MARK = 50000, 55000
 
@@ -36,6 +36,18 @@ Operations: TypeAlias = tuple[tuple[str, Operation], ...]
 Pending: TypeAlias = Table[str, Operations]
 
 
+@dataclass(frozen=True, slots=True)
+class Fruitless:
+    """Passes that found nothing to do but to say so, and would again as long as cache and nodes are these very ones.
+
+    Only there to be quick: after an outage every released address makes every waiting object be tried again.
+    """
+
+    cache: Allocator | None = None
+    nodes: Table[str, Node] | None = None
+    passes: Table[str, tuple[EgressIp, tuple[ManagerWrite, ...]]] = field(default_factory=Table)
+
+
 class Turn:
     """The working copy.
 
@@ -44,6 +56,7 @@ class Turn:
         cache: The allocation cache.
         pending: Operations under way, by EgressIP and address. One is forgotten when its CPIC confirms it, so that a
             mistake of the bookkeeping can leave one for ever, which then keeps the object from being resynchronised.
+        fruitless: Passes that need not be tried again yet.
         marks: Mark by EgressIP; `next_mark` is where the search for a free one begins.
     """
 
@@ -55,6 +68,7 @@ class Turn:
         pending: Pending,
         marks: Table[str, int],
         next_mark: int,
+        fruitless: Fruitless,
         now: float,
         behaviours: Behaviours,
         choose: Choose,
@@ -64,6 +78,7 @@ class Turn:
         self.pending = pending
         self.marks = marks
         self.next_mark = next_mark
+        self.fruitless = fruitless
         self.now = now
         self.behaviours = behaviours
         self.choose = choose
@@ -77,6 +92,24 @@ class Turn:
     def event(self, reason: str, egress_ip: str, message: str) -> None:
         """Emit a Kubernetes Event on an EgressIP."""
         self.write(EmitEvent(reason, egress_ip, message))
+
+    def repeat_fruitless(self, egress_ip: EgressIp) -> bool:
+        """Repeat what a pass over this object would only say; False if it might do something."""
+        known = self.fruitless
+        if known.cache is not self.cache or known.nodes is not self.objects.nodes:
+            return False
+        seen, said = known.passes.get(egress_ip.name, (None, ()))
+        if seen is not egress_ip:
+            return False
+        self.writes.extend(said)
+        return True
+
+    def note_fruitless(self, egress_ip: EgressIp, said: tuple[ManagerWrite, ...]) -> None:
+        """Remember that a pass over this object did nothing but to say this."""
+        known, nodes = self.fruitless, self.objects.nodes
+        if known.cache is not self.cache or known.nodes is not nodes:
+            known = Fruitless(self.cache, nodes)
+        self.fruitless = replace(known, passes=known.passes.put(egress_ip.name, (egress_ip, said)))
 
     def patch_status(self, seen: EgressIp, items: StatusItems) -> None:
         """Replace the status of an EgressIP; with the mark, and so without its annotations, if *seen* has none.
