@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.kube_process import kube_api
+from bench.child import child
 from bench.measuring import Sample, Stage, alternate, median_of, run_pipeline
 from bench.results import Result, Row
 
@@ -38,7 +38,7 @@ def measure(*, quick: bool) -> Result:
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as home:
         for nodes in sizes:
-            with kube_api(nodes) as url:
+            with child("bench.kube_process", str(nodes)) as url:
                 ways = Ways(url, Path(home), nodes)
                 samples = alternate({"ours": ways.ours, "theirs": ways.theirs}, 3 if quick or nodes == SIZES[-1] else 5)
             ours, theirs = median_of(samples["ours"]), median_of(samples["theirs"])

@@ -1,5 +1,5 @@
-"""The Lambda Runtime API: the HTTP server from which a runtime client takes its work and to which it brings the
-answers.
+"""The Lambda Runtime API: the HTTP server from which a runtime client
+takes its work and to which it brings the answers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Lambda, as far as a function can tell: a process under AWS's own runtime client (awslambdaric), driven through the
-Runtime API.
+"""Lambda, as far as a function can tell: a process under AWS's own
+runtime client (awslambdaric), driven through the Runtime API.
 
 Faithful to the packaged application: import of the handler by name, JSON in and out, error and init-error formats, the
 deadline, cold and warm starts, memory. Not covered: IAM, VPC, a read-only file system, the CPU share of a memory size.
@@ -70,8 +70,8 @@ class LambdaProcess:
         self.runs: deque[Run] = deque(maxlen=1_000)
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Run the function once. Raises FunctionError: its own, `Runtime.…` when it cannot start or exits,
-        `Sandbox.Timedout`.
+        """Run the function once. Raises FunctionError: its own,
+        `Runtime.…` when it cannot start or exits, `Sandbox.Timedout`.
         """
         begun = time.perf_counter()
         cold = self._api is None
@@ -177,8 +177,8 @@ class LambdaProcess:
 class PackageInvoker:
     """An `Invoker` that runs every function from the deployed package, each in its own process.
 
-    *package* is `deployment.zip` or a directory with its content. *environment* is added to each function's own
-    (endpoints, credentials).
+    *package* is `deployment.zip` or a directory with its content.
+    *environment* is added to each function's own (endpoints, credentials).
     """
 
     def __init__(

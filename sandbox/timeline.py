@@ -1,8 +1,8 @@
 """The sandbox's time: what the hour is, and doing something later.
 
-Two clocks with one face. `RealTimeline` is the wall clock with a thread for what is due; `SteppedTimeline` stands still
-until a test advances it, so that minutes of cloud life take milliseconds and always come out the same. Nothing here
-knows AWS or Kubernetes.
+Two clocks with one face. `RealTimeline` is the wall clock with a thread for what is due;
+`SteppedTimeline` stands still until a test advances it, so that minutes of cloud life
+take milliseconds and always come out the same. Nothing here knows AWS or Kubernetes.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class SteppedTimeline:
         return self._now
 
     def call_later(self, delay_seconds: float, action: Action) -> Timer:
-        """Run *action* when time has been advanced by *delay_seconds* or more; a delay of 0 waits for the next
-        advance.
+        """Run *action* when time has been advanced by *delay_seconds*
+        or more; a delay of 0 waits for the next advance.
         """
         timer = Timer(self._now + max(0.0, delay_seconds), next(self._order), action)
         heapq.heappush(self._timers, timer)
@@ -75,8 +75,8 @@ class SteppedTimeline:
         return self._timers[0].due if self._timers else None
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass, running what falls due in order, including what those actions plan within the same
-        span.
+        """Let *seconds* pass, running what falls due in order,
+        including what those actions plan within the same span.
         """
         end = self._now + seconds
         while (due := self.next_due()) is not None and due <= end:
@@ -91,8 +91,8 @@ class SteppedTimeline:
 
 
 class RealTimeline:
-    """The wall clock. One daemon thread, started with the first timer, runs what is due; errors are logged, not
-    raised.
+    """The wall clock. One daemon thread, started with the first
+    timer, runs what is due; errors are logged, not raised.
     """
 
     def __init__(self) -> None:
@@ -107,8 +107,8 @@ class RealTimeline:
         return time.time()
 
     def call_later(self, delay_seconds: float, action: Action) -> Timer:
-        """Run *action* in the timeline's thread after *delay_seconds*. Nothing runs any more once the timeline is
-        closed.
+        """Run *action* in the timeline's thread after *delay_seconds*.
+        Nothing runs any more once the timeline is closed.
         """
         timer = Timer(self.now() + max(0.0, delay_seconds), next(self._order), action)
         with self._changed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Generic, TypeAlias, TypeVar
 
@@ -16,6 +17,7 @@ _Span: TypeAlias = tuple[int, int]
 """Last and first address of a range, as numbers; the last first, because ranges are walked from the top."""
 
 
+@lru_cache(maxsize=1 << 10)
 def aws_reserved(subnet: IPv4Network) -> frozenset[IPv4Address]:
     """Return the five addresses EC2 keeps of a subnet: the first four and the last.
 

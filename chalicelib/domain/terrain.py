@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from chalicelib.domain.actions import (
@@ -183,8 +184,12 @@ def tagged_addresses(
     return {policy: tuple(sorted(addresses)) for policy, addresses in found.items()}
 
 
+@lru_cache(maxsize=1 << 16)
 def parse_address(text: str) -> IPv4Address | None:
-    """An IPv4 address, or None for anything else (IPv6, CIDR, garbage)."""
+    """An IPv4 address, or None for anything else (IPv6, CIDR, garbage).
+
+    Remembered, because one plan asks for each address about ten times, and parsing is what it would spend its time on.
+    """
     try:
         return IPv4Address(text)
     except ValueError:

@@ -1,9 +1,9 @@
 """Who holds which private address of a subnet, and what EC2 says to a request for one.
 
-moto keeps no account of a subnet's addresses; this module is that account: one allocator a subnet, computed from the
-interfaces and reservations that exist, so that it cannot go stale. Error codes and texts are those public tools parse
-(Ansible `ec2_eni`, Terraform); AWS publishes no list. Reservations as objects live in `reservations`, launching and
-terminating in `instances`.
+moto keeps no account of a subnet's addresses; this module is that account: one allocator a
+subnet, computed from the interfaces and reservations that exist, so that it cannot go stale.
+Error codes and texts are those public tools parse (Ansible `ec2_eni`, Terraform); AWS publishes
+no list. Reservations as objects live in `reservations`, launching and terminating in `instances`.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ def check_free(subnet: Any, address: IPv4Address) -> None:
 
 
 def assign(interface: Any, named: Sequence[str], count: int, *, allow_reassignment: bool) -> list[IPv4Address]:
-    """AssignPrivateIpAddresses: put *named* addresses, or *count* chosen ones, on *interface* as secondaries; return
-    them.
+    """AssignPrivateIpAddresses: put *named* addresses, or *count*
+    chosen ones, on *interface* as secondaries; return them.
 
-    Checked in the order subnet, holder, limit, and nothing is changed when anything is refused. With
-    *allow_reassignment* an address moves here from where it is a secondary; a primary never moves. One that is already
-    here is granted again.
+    Checked in the order subnet, holder, limit, and nothing is changed when anything
+    is refused. With *allow_reassignment* an address moves here from where it is a
+    secondary; a primary never moves. One that is already here is granted again.
     """
     subnet = interface.subnet
     wanted = [IPv4Address(text) for text in named] or choose_free(subnet, count)

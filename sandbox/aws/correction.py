@@ -1,8 +1,8 @@
-"""How moto is changed: one record per changed attribute, put in place for as long as a sandbox runs, then taken out
-again.
+"""How moto is changed: one record per changed attribute, put in place
+for as long as a sandbox runs, then taken out again.
 
-The records themselves live with their subject (addresses, reservations, instances, queues) and are listed in
-`moto_corrections`.
+The records themselves live with their subject (addresses,
+reservations, instances, queues) and are listed in `moto_corrections`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class InstanceStateChange:
-    """One instance entered one state (pending, running, stopping, stopped, shutting-down, terminated) at *when* (epoch
-    seconds).
+    """One instance entered one state (pending, running, stopping,
+    stopped, shutting-down, terminated) at *when* (epoch seconds).
     """
 
     instance_id: str
@@ -21,8 +21,8 @@ class InstanceStateChange:
     when: float
 
     def to_event(self) -> dict[str, Any]:
-        """The event as EventBridge delivers it ("EC2 Instance State-change Notification", EventBridge Events Reference,
-        EC2).
+        """The event as EventBridge delivers it ("EC2 Instance
+        State-change Notification", EventBridge Events Reference, EC2).
 
         It carries neither tags nor type nor subnet, and `time` has whole seconds.
         """

@@ -16,8 +16,8 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Answer with an error. Constructors below give the usual ones; *code* depends on the service, so None picks its
-    own.
+    """Answer with an error. Constructors below give the usual ones;
+    *code* depends on the service, so None picks its own.
     """
 
     status: int
@@ -78,8 +78,8 @@ class Faults:
         self._planned: list[_Planned] = []
 
     def inject(self, service: str, operation: str, fault: Fault, *, times: int | None = None) -> Callable[[], None]:
-        """Let *fault* hit calls of *operation* of *service* (`"*"` means any), *times* times or, with None, until
-        healed.
+        """Let *fault* hit calls of *operation* of *service* (`"*"`
+        means any), *times* times or, with None, until healed.
 
         Returns the function that heals this one fault.
         """
@@ -116,8 +116,8 @@ class Faults:
 
 @dataclass(frozen=True)
 class Call:
-    """One request that reached the sandbox's AWS, refused or not, at *when* (epoch seconds on the sandbox's
-    timeline).
+    """One request that reached the sandbox's AWS, refused or not, at
+    *when* (epoch seconds on the sandbox's timeline).
     """
 
     service: str

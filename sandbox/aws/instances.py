@@ -1,8 +1,8 @@
-"""The life of an instance: pending, running, shutting-down, terminated, forgotten, with its interfaces, and the events
-said on the way.
+"""The life of an instance: pending, running, shutting-down, terminated,
+forgotten, with its interfaces, and the events said on the way.
 
-moto knows only running and terminated, says nothing, and leaves a terminated instance its interface and addresses for
-ever.
+moto knows only running and terminated, says nothing, and leaves a
+terminated instance its interface and addresses for ever.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SHUTTING_DOWN = ("shutting-down", 32)
 
 @dataclass
 class Ec2Timing:
-    """How long EC2 takes, in seconds; may be changed while the sandbox runs. On AWS the first two are seconds to
-    minutes.
+    """How long EC2 takes, in seconds; may be changed while the
+    sandbox runs. On AWS the first two are seconds to minutes.
     """
 
     running_after_seconds: float = 0.0
@@ -133,6 +133,8 @@ class InstanceLife:
 
     def _run_instances(self, original: Any) -> Any:
         def run_instances(backend: Any, image_id: str, count: int, *args: Any, **kwargs: Any) -> Any:
+            if not kwargs.get("nics"):
+                kwargs["subnet_id"] = kwargs.get("subnet_id") or _default_subnet_id(backend, kwargs.get("placement"))
             of_interfaces = [spec["SubnetId"] for spec in kwargs.get("nics") or [] if "SubnetId" in spec]
             subnet_id = kwargs.get("subnet_id") or next(iter(of_interfaces), None)
             if subnet_id and not kwargs.get("private_ip"):
@@ -170,6 +172,13 @@ class InstanceLife:
 
 
 _OF_FIRST_INTERFACE = ("private_ip_address", "private_dns_name", "public_ip", "public_ip_address")
+
+
+def _default_subnet_id(backend: Any, zone: str | None) -> str | None:
+    """The default subnet of *zone*, or of any zone: where a launch that names no subnet goes."""
+    subnets = backend.get_default_subnets()
+    found = subnets.get(zone) if zone else next(iter(subnets.values()), None)
+    return None if found is None else str(found.id)
 
 
 def _without_interface(original: Any) -> Any:

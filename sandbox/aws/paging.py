@@ -80,8 +80,8 @@ def _describe_instances(_original: Any) -> Any:
 
 
 def _regroup(pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
-    """Put the instances of one page back under copies of their reservations: a page counts instances, not
-    reservations.
+    """Put the instances of one page back under copies of their
+    reservations: a page counts instances, not reservations.
     """
     groups: dict[str, Any] = {}
     for reservation, instance in pairs:

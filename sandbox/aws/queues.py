@@ -1,8 +1,8 @@
 """SQS as it behaves: what moto's queues forget, and the sandbox's clock for delays and time-outs.
 
-The important one: AWS drops a duplicate for five minutes after the first was *sent*, whatever became of it; moto only
-while the first is still in the queue, which would hide a lost wake-up. (Amazon SQS Developer Guide, "Using the message
-deduplication ID".)
+The important one: AWS drops a duplicate for five minutes after the first was *sent*,
+whatever became of it; moto only while the first is still in the queue, which would hide
+a lost wake-up. (Amazon SQS Developer Guide, "Using the message deduplication ID".)
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from sandbox.aws.correction import Correction
 from sandbox.aws.paging import max_results, page
 
 PAGE = 255
-"""Reservations in one answer without MaxResults. AWS documents no number; a small one keeps readers honest about
-NextToken.
+"""Reservations in one answer without MaxResults. AWS documents no
+number; a small one keeps readers honest about NextToken.
 """
 
 

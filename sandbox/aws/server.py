@@ -1,5 +1,5 @@
-"""The sandbox's AWS: moto's own server in this process, on loopback, behind a door that counts, delays, refuses and
-drops.
+"""The sandbox's AWS: moto's own server in this process, on loopback,
+behind a door that counts, delays, refuses and drops.
 
 moto's state belongs to the process, so one `AwsSandbox` runs at a time; when it ends, moto is as it was before.
 """
@@ -140,8 +140,8 @@ class AwsSandbox:
         }
 
     def client(self, service: str, *, region: str | None = None, **options: Any) -> Any:
-        """A boto3 client of *service* for this sandbox; the same one each time, unless there are *options* for
-        boto3.
+        """A boto3 client of *service* for this sandbox; the same one
+        each time, unless there are *options* for boto3.
         """
         region = region or self.region
         if not options and (service, region) in self._clients:
@@ -169,8 +169,8 @@ class AwsSandbox:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One request or step of time at a time (moto is not thread-safe); what changed is told after the lock is free
-        again.
+        """One request or step of time at a time (moto is not
+        thread-safe); what changed is told after the lock is free again.
         """
         with self._lock:
             yield

@@ -47,8 +47,8 @@ def _body(environ: Environ) -> bytes:
 
 
 def refusal_body(environ: Environ, service: str, refusal: Refusal) -> tuple[str, bytes]:
-    """Content type and body of *refusal* in the protocol of the request: AWS JSON, EC2's XML, S3's XML or the query
-    XML.
+    """Content type and body of *refusal* in the protocol of the
+    request: AWS JSON, EC2's XML, S3's XML or the query XML.
     """
     code, message, request_id = refusal.code, refusal.message, str(uuid.uuid4())
     if "HTTP_X_AMZ_TARGET" in environ:

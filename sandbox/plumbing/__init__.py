@@ -1,5 +1,5 @@
-"""What AWS does between the functions of an application: EventBridge, schedules, queues with their pollers, the REST
-front.
+"""What AWS does between the functions of an application: EventBridge,
+schedules, queues with their pollers, the REST front.
 
 The wiring is read from the Chalice application and the template that is deployed with it, so that what runs here is
 what is deployed. `create_resources` makes queues, tables and topics; `read_wiring` says what triggers what; `Plumbing`

@@ -86,8 +86,8 @@ class Plumbing:
             self._enqueue_scheduled(schedule)
 
     def start_schedules(self) -> None:
-        """Let every `rate(…)` schedule run from now on by the timeline. Raises ValueError for a `cron(…)`
-        expression.
+        """Let every `rate(…)` schedule run from now on by the
+        timeline. Raises ValueError for a `cron(…)` expression.
         """
         for schedule in self.wiring.schedules:
             period = rate_seconds(schedule.expression)
@@ -104,8 +104,8 @@ class Plumbing:
     ) -> Answer:
         """Ask the REST API, synchronously; *body* is sent as JSON. *identity* is what IAM would say about the caller.
 
-        A path that no route has is answered 403, as API Gateway does. Raises FunctionError where a client would see a
-        502.
+        A path that no route has is answered 403, as API Gateway does.
+        Raises FunctionError where a client would see a 502.
         """
         sent = {"content-type": "application/json", **(headers or {})}
         text = None if body is None else json.dumps(body)

@@ -20,8 +20,8 @@ from sandbox.plumbing.wiring import REST_FUNCTION, FunctionSpec
 
 
 class FunctionError(Exception):
-    """The function ended with an error: its type and message as Lambda reports them, and the trace for whoever
-    debugs.
+    """The function ended with an error: its type and message as
+    Lambda reports them, and the trace for whoever debugs.
     """
 
     def __init__(self, error_type: str, message: str, trace: str = "") -> None:

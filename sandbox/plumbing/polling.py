@@ -42,8 +42,8 @@ class Poller:
         return batch
 
     def next_moment(self) -> float | None:
-        """When something can happen here next, in epoch seconds after now: a window ends or a message becomes
-        receivable.
+        """When something can happen here next, in epoch seconds after
+        now: a window ends or a message becomes receivable.
         """
         now = self._aws.timeline.now()
         moments = [message.receivable_at for message in waiting_messages({self.mapping.queue_arn})]
@@ -101,9 +101,9 @@ class Poller:
 def failed_items(answer: Any, message_ids: set[str]) -> set[str]:
     """The ids of the messages that a function's answer reports as failed.
 
-    As Lambda reads it ("Reporting batch item failures", AWS Lambda Developer Guide): no answer, {} or an empty or null
-    list mean that all succeeded; an unknown, empty or missing identifier, or an answer of another shape, means that all
-    failed.
+    As Lambda reads it ("Reporting batch item failures", AWS Lambda Developer Guide):
+    no answer, {} or an empty or null list mean that all succeeded; an unknown, empty
+    or missing identifier, or an answer of another shape, means that all failed.
     """
     if answer is None or answer == {}:
         return set()

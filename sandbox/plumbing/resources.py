@@ -1,5 +1,5 @@
-"""Queues, tables, topics and subscriptions of a template, made in the sandbox's AWS. Functions and rules are
-`wiring`'s; the rest is ignored.
+"""Queues, tables, topics and subscriptions of a template, made in the
+sandbox's AWS. Functions and rules are `wiring`'s; the rest is ignored.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def create_resources(
 ) -> Resources:
     """Make the queues, tables, topics and subscriptions of *template* (a file or its parsed content) in *aws*.
 
-    Raises TemplateError for a missing parameter, an unknown name or an intrinsic function that the sandbox does not
-    know.
+    Raises TemplateError for a missing parameter, an unknown name or
+    an intrinsic function that the sandbox does not know.
     """
     resources = Resources(aws, load_template(template), parameter_overrides or {}, stack_name)
     resources.make_all()

@@ -1,8 +1,8 @@
-"""A CloudFormation template read just far enough: parameters, conditions and the intrinsic functions of an
-application's wiring.
+"""A CloudFormation template read just far enough: parameters,
+conditions and the intrinsic functions of an application's wiring.
 
-Values of resources (`Ref`, `Fn::GetAtt`) come from whoever makes them; this module only knows how to ask. What it does
-not know it refuses.
+Values of resources (`Ref`, `Fn::GetAtt`) come from whoever makes them;
+this module only knows how to ask. What it does not know it refuses.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def load_template(source: Path | Mapping[str, Any]) -> Mapping[str, Any]:
 class Resolver:
     """Turns intrinsic functions into values.
 
-    *attribute* answers for resources: called with a logical name and None (`Ref`) or an attribute name (`Fn::GetAtt`).
-    *pseudo* holds the `AWS::…` parameters. *overrides* are parameter values; a parameter with neither an override nor a
-    default is an error at once.
+    *attribute* answers for resources: called with a logical name and None (`Ref`) or an
+    attribute name (`Fn::GetAtt`). *pseudo* holds the `AWS::…` parameters. *overrides* are
+    parameter values; a parameter with neither an override nor a default is an error at once.
     """
 
     def __init__(

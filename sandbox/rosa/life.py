@@ -1,5 +1,5 @@
-"""How a node joins and leaves: the steps that kubelet, cloud controller, labeller, OVN-Kubernetes and machine
-controller take in turn.
+"""How a node joins and leaves: the steps that kubelet, cloud controller,
+labeller, OVN-Kubernetes and machine controller take in turn.
 
 The order between labels, network and Ready is not fixed on ROSA; here it is the usual one. Every step is a write to the
 cluster API by the part that really makes it.
@@ -59,8 +59,8 @@ class NodeLife:
         self._take(steps, while_=lambda: machine.instance_id not in self._leaving)
 
     def leave(self, machine: Machine, timing: RosaTiming) -> None:
-        """Drain the node of *machine*, end its instance, and let the node go. A node that is still joining stops
-        there.
+        """Drain the node of *machine*, end its instance, and let the
+        node go. A node that is still joining stops there.
         """
         name = self._name(machine)
         self._leaving.add(machine.instance_id)
@@ -73,8 +73,8 @@ class NodeLife:
         self._take(steps, while_=lambda: True)
 
     def set_ready(self, name: str, status: str) -> None:
-        """The Ready condition (`True`, `False`, `Unknown`) and the taint that the node lifecycle controller derives
-        from it.
+        """The Ready condition (`True`, `False`, `Unknown`) and the
+        taint that the node lifecycle controller derives from it.
 
         Nothing happens when there is no such node.
         """

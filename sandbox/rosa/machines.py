@@ -1,5 +1,5 @@
-"""The EC2 side of a cluster: its VPC and subnets, and one instance a machine, tagged as ROSA tags it. Talks to EC2
-only.
+"""The EC2 side of a cluster: its VPC and subnets, and one instance a
+machine, tagged as ROSA tags it. Talks to EC2 only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names, tags and labels of machines and nodes, exactly as the two kinds of ROSA give them. Pure functions.
 
-Sources: `machine-api-provider-aws` and the installer (classic), `cluster-api-provider-aws` and HyperShift (HCP), OCM's
-own node pool tags.
+Sources: `machine-api-provider-aws` and the installer (classic),
+`cluster-api-provider-aws` and HyperShift (HCP), OCM's own node pool tags.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def machine_name(scenario: Scenario, pool: PoolSpec, zone: str, number: int) -> 
 
 
 def instance_tags(scenario: Scenario, pool: PoolSpec, machine: str) -> dict[str, str]:
-    """The tags of the instance and its volume; on HCP of the network interface too, on classic the interface has
-    none.
+    """The tags of the instance and its volume; on HCP of the network
+    interface too, on classic the interface has none.
     """
     common = {
         "Name": machine,
@@ -76,8 +76,8 @@ def pool_labels(scenario: Scenario, pool: str, labels: Mapping[str, str]) -> dic
 def pool_annotations(scenario: Scenario, machine: str, labels: Mapping[str, str]) -> dict[str, str]:
     """The node annotations that say where those labels came from.
 
-    On HCP `labelsSynced` means that pool labels are never applied again; on classic `customlabels` lists the keys that
-    follow the pool.
+    On HCP `labelsSynced` means that pool labels are never applied again;
+    on classic `customlabels` lists the keys that follow the pool.
     """
     if scenario.flavour is Flavour.HCP:
         return {"cluster.x-k8s.io/machine": machine, HCP_LABELS_SYNCED: "true"}

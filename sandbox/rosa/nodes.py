@@ -1,8 +1,8 @@
 """Node objects as ROSA's parts write them, step by step. Pure functions; who writes when is `rosa`'s.
 
-kubelet registers the node tainted and not ready; the cloud controller says where it is; the pool gives labels;
-OVN-Kubernetes writes its annotations; at last it is ready. The egress-ipconfig annotation is the cloud network config
-controller's and never written here.
+kubelet registers the node tainted and not ready; the cloud controller says where it is;
+the pool gives labels; OVN-Kubernetes writes its annotations; at last it is ready. The
+egress-ipconfig annotation is the cloud network config controller's and never written here.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def registered(name: str, kubelet_version: str, now: float, padding: int = 0) ->
 
 
 def initialised(node: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch by which the cloud controller places *node* on its EC2 *instance* (as DescribeInstances shows
-    it).
+    """The merge patch by which the cloud controller places *node* on
+    its EC2 *instance* (as DescribeInstances shows it).
     """
     zone = instance["Placement"]["AvailabilityZone"]
     return {

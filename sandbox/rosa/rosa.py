@@ -26,8 +26,8 @@ from sandbox.rosa.timing import IMMEDIATE, RosaTiming
 
 
 class Controller(Protocol):
-    """A controller that acts on the cluster while it runs: OVN-Kubernetes' cluster manager, the cloud network
-    controller.
+    """A controller that acts on the cluster while it runs:
+    OVN-Kubernetes' cluster manager, the cloud network controller.
     """
 
     def start(self) -> None:
@@ -134,8 +134,8 @@ class Rosa:
     def scale_pool(self, pool: str, replicas: int, *, timing: RosaTiming | None = None) -> None:
         """Set the number of machines of a pool; new ones come, the newest leave, at the pace of *timing*.
 
-        Raises KeyError for an unknown pool, ValueError for a negative number and botocore's ClientError when EC2
-        refuses a launch.
+        Raises KeyError for an unknown pool, ValueError for a negative
+        number and botocore's ClientError when EC2 refuses a launch.
         """
         if replicas < 0:
             raise ValueError("a pool cannot have fewer than 0 replicas")

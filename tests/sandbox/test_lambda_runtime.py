@@ -49,8 +49,8 @@ def function(tmp_path: Path) -> Iterator[Callable[[str], LambdaProcess]]:
 
 
 def test_first_run_is_cold_and_the_next_is_warm(function: Callable[[str], LambdaProcess]) -> None:
-    """One process serves one invocation after the other and keeps its globals; the handler sees context and
-    environment.
+    """One process serves one invocation after the other and keeps its
+    globals; the handler sees context and environment.
     """
     echo = function("echo")
     first, second = echo.invoke({"n": 1}), echo.invoke({"n": 2})

@@ -190,8 +190,8 @@ STOPPED: Mapping[str, Any] = InstanceStateChange("i-1", "stopped", "123456789012
 
 
 def test_resources_are_made_with_the_template_s_properties(plumbing: Plumbing) -> None:
-    """Queues, redrive, table and TTL come out in AWS as the template says; a resource whose condition is false does
-    not.
+    """Queues, redrive, table and TTL come out in AWS as the template
+    says; a resource whose condition is false does not.
     """
     aws, refs = plumbing.aws, plumbing.resources.refs
     got = aws.client("sqs").get_queue_attributes(QueueUrl=refs["WorkQueue"], AttributeNames=["All"])["Attributes"]
@@ -204,8 +204,8 @@ def test_resources_are_made_with_the_template_s_properties(plumbing: Plumbing) -
 
 
 def test_functions_get_the_template_s_environment_and_settings(plumbing: Plumbing) -> None:
-    """Environment, time-outs, retries and dead letters are the deployed ones; what the sandbox lacks is not looked
-    at.
+    """Environment, time-outs, retries and dead letters are the
+    deployed ones; what the sandbox lacks is not looked at.
     """
     functions, refs = plumbing.wiring.functions, plumbing.resources.refs
     common = {"FLEET": "s3://fleet/${literal}", "WORK": refs["WorkQueue"], "NETS": "yes-nets"}
@@ -267,8 +267,8 @@ def test_launched_instance_is_announced_to_the_functions(plumbing: Plumbing) -> 
 
 
 def test_failing_event_is_retried_twice_then_buried(plumbing: Plumbing) -> None:
-    """Lambda tries an asynchronous event three times, minutes apart, then puts it on the function's dead-letter
-    queue.
+    """Lambda tries an asynchronous event three times, minutes apart,
+    then puts it on the function's dead-letter queue.
     """
     behaviour["intake"] = fail()
     plumbing.emit(RUNNING)
@@ -366,8 +366,8 @@ def test_full_batch_does_not_wait_for_its_window(plumbing: Plumbing) -> None:
 
 
 def test_failed_messages_come_back_after_their_time_out_and_then_die(plumbing: Plumbing) -> None:
-    """An error deletes nothing: the message returns when its visibility ends, and after its last try it is a dead
-    letter.
+    """An error deletes nothing: the message returns when its
+    visibility ends, and after its last try it is a dead letter.
     """
     behaviour["work"] = fail()
     start = plumbing.aws.timeline.now()
@@ -468,8 +468,8 @@ def test_rest_requests_reach_the_route_with_body_and_caller(plumbing: Plumbing) 
 
 
 def test_handler_sees_its_environment_only_while_it_runs(plumbing: Plumbing) -> None:
-    """The function's variables and the sandbox's endpoint are set for the run and gone after it; boto3 in a handler
-    just works.
+    """The function's variables and the sandbox's endpoint are set for
+    the run and gone after it; boto3 in a handler just works.
     """
     found: dict[str, Any] = {}
 

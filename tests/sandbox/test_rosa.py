@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox.aws import AwsSandbox, InstanceStateChange
 from sandbox.kube import ApiError
-from sandbox.rosa import Flavour, PoolSpec, Rosa, RosaTiming, Scenario, ScenarioError, load_scenario
+from sandbox.rosa import Flavour, PoolSpec, Rosa, RosaTiming, Scenario
 from sandbox.rosa.machines import Machine
 from sandbox.rosa.naming import EGRESS_LABEL
 from sandbox.rosa.rosa import _spread
@@ -112,8 +111,8 @@ def test_cluster_stands_with_ready_labelled_nodes(rosa: Rosa) -> None:
 
 
 def test_default_scenario_is_the_guide_s_network(aws: AwsSandbox) -> None:
-    """Three zones with the guide's subnets, an HCP pool in each, two nodes each, every node with its own pod
-    network.
+    """Three zones with the guide's subnets, an HCP pool in each, two
+    nodes each, every node with its own pod network.
     """
     with Rosa(Scenario(), aws) as rosa:
         found = rosa.kube.list("nodes")
@@ -185,8 +184,8 @@ def test_nodes_can_be_padded_to_a_real_size(aws: AwsSandbox, wanted: int) -> Non
 
 
 def test_node_joins_step_by_step(aws: AwsSandbox, rosa: Rosa) -> None:
-    """Registered with the uninitialized taint, then placed, labelled, networked and at last ready; events before the
-    node.
+    """Registered with the uninitialized taint, then placed, labelled,
+    networked and at last ready; events before the node.
     """
     states: list[InstanceStateChange] = []
     aws.on_instance_state(states.append)
@@ -400,60 +399,3 @@ def test_two_clusters_share_an_account(aws: AwsSandbox, rosa: Rosa) -> None:
         assert other.machines.vpc_id != rosa.machines.vpc_id
         assert other.scenario.cluster_id != rosa.scenario.cluster_id
         assert len(rosa.kube.list("nodes")) == len(other.kube.list("nodes")) == 1
-
-
-# --- scenario files ---
-
-
-def written(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "scenario.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_scenario_file_is_read(tmp_path: Path) -> None:
-    """Everything has a default; what is given is taken."""
-    text = """
-name: payments
-flavour: classic
-zones: {us-east-1a: 10.10.1.0/24, us-east-1b: 10.10.2.0/24}
-pools:
-  - {name: worker, zones: [us-east-1a, us-east-1b], replicas: 4, instance_type: t3.large, labels: {a/b: ""}}
-"""
-    scenario = load_scenario(written(tmp_path, text))
-    assert (scenario.name, scenario.flavour, scenario.region) == ("payments", Flavour.CLASSIC, "us-east-1")
-    (pool,) = scenario.all_pools
-    assert (pool.replicas, pool.instance_type, pool.labels) == (4, "t3.large", {"a/b": ""})
-    assert scenario.infra_id.startswith("payments-")
-    assert load_scenario(written(tmp_path, "")) == Scenario()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[1]", "a mapping is expected, not list"),
-        ("name: [", "not YAML"),
-        ("flavor: hcp", "flavor: Extra inputs"),
-        ("name: Not_A_Name", "name: String should match"),
-        ("zones: {eu-central-1a: 10.20.0.0/24}", "10.20.0.0/24 is not in the VPC 10.10.0.0/16"),
-        ("zones: {eu-central-1a: 10.10.0.1/24}", "zones.eu-central-1a: Input is not a valid IPv4 network"),
-        ("pools: [{name: a, zones: [eu-west-1a]}]", "a is in eu-west-1a, which is not among the zones"),
-        ("pools: [{name: a, zones: [eu-central-1a, eu-central-1b]}]", "an HCP pool lies in one zone"),
-        ("pools: [{name: a, zones: [eu-central-1a]}, {name: a, zones: [eu-central-1a]}]", "a is there twice"),
-        ("pools: [{name: a, zones: []}]", "pools.0.zones"),
-        ("pools: [{name: a, zones: [eu-central-1a], replicas: -1}]", "pools.0.replicas"),
-    ],
-)
-def test_scenario_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
-    """The error names the file, the field and what is wrong with it."""
-    path = written(tmp_path, text)
-    with pytest.raises(ScenarioError) as error:
-        load_scenario(path)
-    assert message in str(error.value)
-    assert str(path) in str(error.value)
-
-
-def test_missing_scenario_file_is_named(tmp_path: Path) -> None:
-    """A file that is not there is an error like any other."""
-    with pytest.raises(ScenarioError, match=r"none\.yaml: No such file"):
-        load_scenario(tmp_path / "none.yaml")

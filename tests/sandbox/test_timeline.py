@@ -10,8 +10,8 @@ from sandbox.timeline import RealTimeline, SteppedTimeline
 
 
 def test_stepped_time_runs_what_falls_due_in_order() -> None:
-    """Actions happen at their own moment, ties in the order of planning, and what they plan within the step happens
-    too.
+    """Actions happen at their own moment, ties in the order of
+    planning, and what they plan within the step happens too.
     """
     timeline = SteppedTimeline(100.0)
     seen: list[tuple[str, float]] = []

@@ -184,16 +184,16 @@ def _answer(world: World, key: Key) -> tuple[World, Changes]:
 def written(world: World, writes: tuple[Write, ...]) -> tuple[World, Changes]:
     """The world after those writes, every program having been told of the changes."""
     changes: list[Change] = []
+    events = world.events
     for write in writes:
         if isinstance(write, EmitEvent):
-            key = (write.reason, write.egress_ip)
-            world = replace(world, events=world.events.put(key, world.events.get(key, 0) + 1))
+            events = events.put((write.reason, write.egress_ip), events.get((write.reason, write.egress_ip), 0) + 1)
             continue
         objects, change = api.apply(world.objects, write)
         if change is not None:
             world = told(replace(world, objects=objects), change)
             changes.append(change)
-    return world, tuple(changes)
+    return world if events is world.events else replace(world, events=events), tuple(changes)
 
 
 def told(world: World, change: Change) -> World:

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.twin import cluster_manager, outside
+from chalicelib.domain.twin.api import DeleteCpic, PatchEgressIp
 from chalicelib.domain.twin.behaviours import Behaviours, behaviours_of
 from chalicelib.domain.twin.choices import first
 from chalicelib.domain.twin.cluster_manager import Probed, SawChange
 from chalicelib.domain.twin.exploring import settle_every_way
+from chalicelib.domain.twin.tables import Table
+from chalicelib.domain.twin.turn import Operation
 from chalicelib.domain.twin.values import EgressIpChange
 from chalicelib.domain.twin.world import WakeManager as Wake
 from chalicelib.domain.twin.world import World, advance, perform, settle, start_manager, stop_manager
@@ -54,6 +57,24 @@ def test_a_start_marks_objects_that_were_never_assigned() -> None:
     world = settled(start_manager(settled(world)))
     web = world.objects.egress_ips["web"]
     assert (web.mark, web.annotations, web.status) == (50000, (), ())
+
+
+def test_nobody_else_sets_the_mark() -> None:
+    """The admission policy denies it, at creation and later; repeating the value that is there is no change."""
+    mine, other = {"k8s.ovn.org/egressip-mark": "50000"}, {"k8s.ovn.org/egressip-mark": "50001"}
+    assert outside.apply_egress_ip(cluster(), "web", (), annotations=mine)[1] == outside.DENIED
+    world = assigned(cluster("a1"), "web", "10.0.1.100")
+    assert outside.apply_egress_ip(world, "web", ("10.0.1.100",), annotations=other)[1] == outside.DENIED
+    assert outside.apply_egress_ip(world, "web", ("10.0.1.100",), annotations=mine)[1:] == (outside.OK, ())
+
+
+def test_without_a_free_mark_objects_are_served_all_the_same() -> None:
+    """There are five thousand; running out is only logged."""
+    world = cluster("a1")
+    assert world.manager is not None
+    taken = Table((f"x{mark}", mark) for mark in range(50000, 55000))
+    world = assigned(replace(world, manager=replace(world.manager, marks=taken)), "web", "10.0.1.100")
+    assert (status(world, "web"), world.objects.egress_ips["web"].mark) == ({"10.0.1.100": "a1"}, None)
 
 
 def test_marks_are_kept_and_given_back() -> None:
@@ -103,6 +124,21 @@ def test_new_addresses_wait_until_old_ones_are_gone() -> None:
     assert carried(world, "a1") == ["10.0.1.101"]
 
 
+def test_an_addition_waits_in_the_pass_that_removes() -> None:
+    """The first step after the change releases, and creates nothing yet."""
+    world = applied(assigned(cluster("a1"), "web", "10.0.1.100"), "web", "10.0.1.101")
+    assert world.manager is not None
+    _, writes = cluster_manager.step(
+        world.manager,
+        SawChange(world.inbox[0]),
+        objects=world.objects,
+        now=world.now,
+        behaviours=world.behaviours,
+        choose=first,
+    )
+    assert writes == (PatchEgressIp("web", ()), DeleteCpic("10.0.1.100"))
+
+
 @pytest.mark.parametrize(
     ("release", "seconds", "served"), [("master", 0.0, True), ("1.3", 0.0, False), ("1.3", 5.0, True)]
 )
@@ -138,6 +174,35 @@ def test_a_kick_on_a_failure_whose_node_is_gone(release: str, heals: bool) -> No
     world = kicked(world, "web")
     assert status(world, "web") == ({"10.0.1.100": "a2"} if heals else {})
     assert events(world, "web").get("CloudAssignmentRetry", 0) == int(heals)
+
+
+def test_an_allocation_is_forgotten_with_its_node() -> None:
+    """A failed CPIC on a node that lost its label is created anew on a peer once it is deleted by hand."""
+    world = with_node(assigned(held(cluster("a1"), "10.0.1.100"), "web", "10.0.1.100"), "a2")
+    world = kicked(edited(world, "a1", labelled=False), "web")
+    assert cpic(world, "10.0.1.100").spec_node == "a1"
+    world = settled(outside.delete_cpic(free(world), "10.0.1.100")[0])
+    assert status(world, "web") == {"10.0.1.100": "a2"}
+
+
+def test_an_operation_is_pending_until_its_address_has_arrived() -> None:
+    """The release in the middle of a move does not end it."""
+    world = with_node(assigned(cluster("a1"), "web", "10.0.1.100"), "a2")
+    world = edited(denied(world, "AssignPrivateIpAddresses"), "a1", labelled=False)
+    assert (cpic(world, "10.0.1.100").status_node, carried(world, "a1")) == ("a2", [])
+    assert world.manager is not None
+    assert world.manager.pending["web"] == (("10.0.1.100", Operation(add="a2", delete="a1")),)
+    done = settled(outside.heal_calls(world), seconds=20)
+    assert done.manager is not None
+    assert not done.manager.pending
+
+
+def test_two_addresses_of_an_object_claimed_on_one_node_are_both_placed_anew() -> None:
+    """A status written by hand while the cluster manager was down is not believed."""
+    world = stop_manager(assigned(cluster("a1", "a2"), "web", "10.0.1.100", "10.0.1.101"))
+    both = (("10.0.1.100", "a1"), ("10.0.1.101", "a1"))
+    world = settled(start_manager(outside.edit_egress_ip_status(world, "web", both)[0]))
+    assert sorted(status(world, "web").values()) == ["a1", "a2"]
 
 
 def test_the_cycle_heals_what_a_kick_does_not() -> None:

@@ -250,6 +250,17 @@ def _capacity(world: World) -> int | None:
     return config.capacity_ipv4 if config else None
 
 
+def test_an_address_that_a_new_cpic_claims_is_not_foreign() -> None:
+    """It is on the interface before CNCC has written any status: by owner it does not count as used."""
+    world = outside.put_address(cluster("a1"), "i-a1", "10.0.1.100")
+    claimed = Cpic("10.0.1.100", spec_node="a1", owner="web")
+    objects = replace(world.objects, cpics=world.objects.cpics.put("10.0.1.100", claimed))
+    only_nodes = Cncc(nodes=cncc.started(objects).nodes)
+    world, _ = settle(replace(world, objects=objects, manager=None, cncc=only_nodes))
+    assert cpic(world, "10.0.1.100").status_node == ""
+    assert _capacity(world) == 14
+
+
 def test_capacity_is_only_read_again_when_taints_change() -> None:
     """A foreign secondary address lowers it, but not before a taint comes or goes."""
     world = settled(outside.put_address(cluster("a1"), "i-a1", "10.0.1.200"))

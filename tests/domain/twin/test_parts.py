@@ -17,11 +17,12 @@ from chalicelib.domain.twin.addressing import (
     host_address,
     reserved_by_aws,
 )
+from chalicelib.domain.twin.allocator import Allocator, EgressNode
 from chalicelib.domain.twin.api import CreateCpic, DeleteCpic, PatchEgressIp, SetFinalizer
 from chalicelib.domain.twin.behaviours import OVNK_RELEASES, behaviours_of, possible_behaviours
 from chalicelib.domain.twin.choices import Choose, Found, any_order, every_outcome, first
 from chalicelib.domain.twin.tables import Table
-from chalicelib.domain.twin.values import Cpic, CpicChange, EgressIp, Objects
+from chalicelib.domain.twin.values import Cpic, CpicChange, EgressConfig, EgressIp, Objects
 from chalicelib.domain.twin.workqueue import MAX_REQUEUES, WorkQueue
 
 edits = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.integers(0, 3))), max_size=30)
@@ -153,6 +154,16 @@ def test_the_object_store() -> None:
     assert going.cpics["1.1.1.1"].deleting
     assert api.apply(going, DeleteCpic("1.1.1.1")) == (going, None)
     assert api.apply(going, SetFinalizer("1.1.1.1", present=False))[0] == empty
+
+
+def test_an_allocation_takes_the_place_of_another_ones() -> None:
+    """An address is allocated once on a node, to whom it was given last; freeing it asks not for whom it is."""
+    node = EgressNode("a1", EgressConfig("eni", "10.0.1.0/24", 14, 15), assignable=True, ready=True, reachable=True)
+    cache = Allocator().put(node).allocate("a1", "10.0.1.9", "one").allocate("a1", "10.0.1.9", "two")
+    assert (cache.nodes["a1"].allocations, cache.placed["10.0.1.9"]) == ((("10.0.1.9", "two"),), ("a1",))
+    assert cache.usable["10.0.1.0/24"] == ((1, "a1"),)
+    assert cache.free("a1", "10.0.1.9") == Allocator().put(node)
+    assert cache.drop("a1") == Allocator().drop("a1") == Allocator()
 
 
 def test_the_mark_comes_alone() -> None:

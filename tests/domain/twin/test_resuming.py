@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain.twin import outside
 from chalicelib.domain.twin.behaviours import Behaviours
 from chalicelib.domain.twin.resuming import resumed
+from chalicelib.domain.twin.turn import Operation
 from chalicelib.domain.twin.values import Assigned
 from chalicelib.domain.twin.world import World, advance, settle
 from sandbox.replay import Way, empty_world
@@ -99,6 +100,8 @@ def test_a_deletion_that_is_under_way_is_finished() -> None:
     world = denied(assigned(cluster("a1"), "web", "10.0.1.100"), "UnassignPrivateIpAddresses")
     world = settled(outside.delete_cpic(world, "10.0.1.100")[0])
     world = observed(outside.heal_calls(world), retrying={"10.0.1.100"})
+    assert world.manager is not None
+    assert world.manager.pending["web"] == (("10.0.1.100", Operation(delete="a1")),)
     assert status(settled(world), "web") == {"10.0.1.100": "a1"}
 
 

@@ -125,8 +125,8 @@ def test_delay_answers_late_and_lets_others_pass(aws: AwsSandbox, ec2: Any) -> N
 def test_reservation_bucket_holds_five_and_refills_one_a_second(
     aws: AwsSandbox, net: Net, ec2: Any, timeline: SteppedTimeline
 ) -> None:
-    """With EC2's budget switched on, the sixth create at once is throttled and one second buys one more; reads are
-    free.
+    """With EC2's budget switched on, the sixth create at once is
+    throttled and one second buys one more; reads are free.
     """
     aws.ec2_buckets.enabled = True
     net.ec2 = ec2

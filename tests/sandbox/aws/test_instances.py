@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from botocore.exceptions import ClientError
@@ -94,6 +95,16 @@ def test_terminated_instance_is_described_with_its_tags_for_an_hour(
     timeline.advance(1)
     with pytest.raises(ClientError, match=r"InvalidInstanceID\.NotFound"):
         net.state(made)
+
+
+def test_launch_without_a_subnet_goes_to_the_default_one(net: Net) -> None:
+    """The account's default subnets exist beside ours; the address is one of the subnet's."""
+    made = net.ec2.run_instances(
+        ImageId="ami-12345678", MinCount=1, MaxCount=1, Placement={"AvailabilityZone": "eu-central-1b"}
+    )["Instances"][0]
+    subnet = net.ec2.describe_subnets(SubnetIds=[made["SubnetId"]])["Subnets"][0]
+    assert (subnet["AvailabilityZone"], subnet["DefaultForAz"]) == ("eu-central-1b", True)
+    assert IPv4Address(made["PrivateIpAddress"]) in IPv4Network(subnet["CidrBlock"])
 
 
 def test_instance_terminated_while_pending_never_runs(

@@ -70,8 +70,8 @@ def test_sequence_numbers_grow(sqs: Any) -> None:
 
 
 def test_group_is_locked_while_one_of_its_messages_is_in_flight(sqs: Any, timeline: SteppedTimeline) -> None:
-    """The next message of a group waits until the one before is deleted or its visibility time-out ends; then that one
-    comes first.
+    """The next message of a group waits until the one before is
+    deleted or its visibility time-out ends; then that one comes first.
     """
     url = fifo(sqs, VisibilityTimeout="60")
     send(sqs, url, "a1", "a", "1")

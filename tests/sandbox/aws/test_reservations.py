@@ -96,8 +96,8 @@ def test_subnet_wholly_reserved_has_no_room_for_nodes(net: Net) -> None:
     )
 )
 def test_nothing_reserved_is_ever_chosen(net: Net, ranges: list[tuple[int, str]]) -> None:
-    """Whatever is reserved, an automatic address lies in no reservation, and creating then deleting restores the
-    count.
+    """Whatever is reserved, an automatic address lies in no
+    reservation, and creating then deleting restores the count.
     """
     before = net.available()
     made = [net.reserve(f"10.0.1.{index * 4}/30", kind)["SubnetCidrReservationId"] for index, kind in ranges]
