@@ -127,6 +127,8 @@ class ApplyEgressIp:
     Attributes:
         before: What the object says now; None where there is no object.
         labels: The labels we own, complete.
+        strays: Addresses that somebody else wrote into the list and that were never this policy's: taking them out
+            again takes nothing from anybody who relies on the policy.
         force: Take our fields back from another manager. Only on objects that carry our label.
     """
 
@@ -137,6 +139,7 @@ class ApplyEgressIp:
     force: bool
     policies: tuple[str, ...]
     reason: str
+    strays: tuple[str, ...] = ()
 
     @property
     def adds(self) -> tuple[str, ...]:

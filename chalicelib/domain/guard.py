@@ -72,14 +72,15 @@ def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *,
 def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
     """What the plan removes from each EgressIP, counting only addresses that serve now or are on their way.
 
-    An address in the middle of a failover is a loss where it is removed, and no comfort where it remains.
+    An address in the middle of a failover is a loss where it is removed, and no comfort where it remains. A stray one,
+    written in by somebody else, is no loss: whoever relies on the policy never got it.
     """
     serving = _serving(observed)
     lost = serving | _on_their_way(observed)
     losses = []
     for action in planned.actions:
         if isinstance(action, ApplyEgressIp) and action.before is not None:
-            before, after = action.before.addresses, set(action.after.addresses)
+            before, after = action.before.addresses, {*action.after.addresses, *action.strays}
         elif isinstance(action, DeleteEgressIp):
             before, after = action.before.addresses, set()
         else:

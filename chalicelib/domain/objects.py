@@ -60,7 +60,14 @@ def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
         elif there.deleting:
             withheld.append(Withheld(f"apply EgressIP {policy.name}", "the object is being deleted; wait for it"))
         else:
-            _update(there, policy, wanted, placement, (applied, findings, withheld))
+            _update(
+                there,
+                policy,
+                wanted,
+                placement,
+                recorded=frozenset(map(str, terrain.recorded_in_tags(policy.name))),
+                out=(applied, findings, withheld),
+            )
     deleted = tuple(_deletions(terrain))
     return Objects(tuple(applied), deleted, tuple(findings), tuple(withheld))
 
@@ -84,6 +91,8 @@ def _update(
     policy: PolicySpec,
     allocated: list[str],
     placement: Placement,
+    *,
+    recorded: frozenset[str],
     out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
 ) -> None:
     """Put back what differs. While something wanted can't be placed, nothing that serves is taken away."""
@@ -117,6 +126,7 @@ def _update(
         force=bool(others),
         policies=(policy.name,),
         reason=_reason(differing, others, break_before_make=len(extra) > len(staying)),
+        strays=tuple(a for a in extra if a not in recorded) if manager_of(".spec.egressIPs", there) else (),
     )
     applied.append(action)
     if others:

@@ -350,3 +350,21 @@ def test_a_visit_without_memory_still_acts() -> None:
     assert outcome.bulletin is None
     assert outcome.status == "done"
     assert visit_document(outcome)["told"] is None
+
+
+def test_a_stray_address_is_taken_out_again_though_nothing_else_serves() -> None:
+    """An edit that replaces all addresses by one nobody knows is put back without asking: it was never the policy's."""
+    world = World()
+    world.settle()
+    world.cluster.edit("ns", "10.10.100.77")
+    assign_all(world.cluster, world.ec2)
+    assert world.visit().status == "done"
+    assert world.cluster.egress_ips["ns"].spec.addresses == ADDRESSES
+
+
+def test_an_address_that_was_the_policys_is_guarded_even_after_an_edit() -> None:
+    """The fleet file moves to other addresses: the ones that serve were given, so a person decides."""
+    world = World()
+    world.settle()
+    world.desired = factories.cluster(factories.policy("ns", "10.10.100.77", "10.10.150.77", "10.10.200.77"))
+    assert world.visit().status == "refused"
