@@ -59,7 +59,9 @@ def _rows(nodes: int, ours: Sample, theirs: Sample) -> list[Row]:
     ratio = theirs.seconds / ours.seconds
     return [
         Row(time_row.case, time_row.measure, ours.seconds, theirs.seconds, "≥ 5×", ratio >= AIM_RATIO),
-        Row(memory_row.case, memory_row.measure, ours.peak_mb, theirs.peak_mb, "≤ 120 MB", ours.peak_mb <= AIM_MEGABYTES),
+        Row(
+            memory_row.case, memory_row.measure, ours.peak_mb, theirs.peak_mb, "≤ 120 MB", ours.peak_mb <= AIM_MEGABYTES
+        ),
     ]
 
 
@@ -79,7 +81,9 @@ class Ways:
     def ours(self) -> Sample:
         """Our report, in a fresh interpreter."""
         command = [sys.executable, "-m", "bench.capacity_ours", self._url]
-        sample = run_pipeline([Stage(command, {**self._environment, "PYTHONPATH": os.pathsep.join(sys.path)})], self._output)
+        sample = run_pipeline(
+            [Stage(command, {**self._environment, "PYTHONPATH": os.pathsep.join(sys.path)})], self._output
+        )
         self._check(sum(1 for line in self._text().splitlines() if line.startswith("ip-")))
         return sample
 

@@ -1,4 +1,4 @@
-"""Line (d): from the start of the interpreter to the first answer, for each packaged function under AWS's runtime client.
+"""Line (d): interpreter start to first answer, for each packaged function under AWS's runtime client.
 
 Ours are run from deployment.zip, each with an event that makes it do its real work on a small ROSA at rest. The naive
 functions (`bench/naive`) answer the capacity question, or put the event on a queue.
@@ -70,7 +70,7 @@ def _compare(place: Place, ours: Unpacked, naive: Unpacked, names: tuple[str, st
 
 def _notes(place: Place, naive: Unpacked, *, quick: bool) -> list[str]:
     notes = [
-        "wall time from starting the process to its answer; the functions talk to AWS (moto) and a cluster API on loopback",
+        "wall time from starting the process to its answer; AWS (moto) and a cluster API are on loopback",
         "reconcile makes a whole visit, the naive function answers one question",
         "both take awslambdaric and, where the package has none, boto3 from a precompiled runtime directory",
     ]
@@ -115,9 +115,7 @@ class Place:
         Raises:
             FunctionError: The function failed.
         """
-        process = LambdaProcess(
-            package.directory, function.spec, self._described["environment"], paths=[self._runtime]
-        )
+        process = LambdaProcess(package.directory, function.spec, self._described["environment"], paths=[self._runtime])
         try:
             answer = process.invoke(function.event)
             run = process.runs[-1]

@@ -9,19 +9,25 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> int:
     order = json.load(sys.stdin)
     began = time.perf_counter()
-    running, source = [], subprocess.DEVNULL
-    with open(order["output"], "wb") as output:
+    running: list[subprocess.Popen[bytes]] = []
+    source = None
+    with Path(order["output"]).open("wb") as output:
         for index, (argv, environment) in enumerate(order["stages"]):
             last = index == len(order["stages"]) - 1
             process = subprocess.Popen(
-                argv, env=environment, stdin=source, stdout=output if last else subprocess.PIPE, close_fds=True
+                argv,
+                env=environment,
+                stdin=source or subprocess.DEVNULL,
+                stdout=output if last else subprocess.PIPE,
+                close_fds=True,
             )
-            if source is not subprocess.DEVNULL:
+            if source is not None:
                 source.close()
             source = process.stdout
             running.append(process)

@@ -231,7 +231,7 @@ _CONDITIONS = (
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
 )
-_CONDITION_FIELDS = {
+_CONDITION_FIELDS: dict[str, Any] = {
     f'k:{{"type":"{kind}"}}': {
         ".": {},
         **{f"f:{field}": {} for field in ("lastHeartbeatTime", "lastTransitionTime", "message", "reason", "status")},

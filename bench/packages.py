@@ -125,9 +125,7 @@ def _required(found: Distribution, extras: frozenset[str]) -> Iterator[str]:
 
 
 def _compile(directory: Path) -> None:
-    compileall.compile_dir(
-        directory, quiet=2, workers=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
-    )
+    compileall.compile_dir(directory, quiet=2, workers=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
 
 
 def _emptied(directory: Path) -> Path:

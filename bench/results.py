@@ -58,7 +58,9 @@ def render(result: Result) -> str:
 
 def as_json(results: Sequence[Result], facts: Mapping[str, str]) -> str:
     """Everything, for a machine."""
-    lines = [{**asdict(result), "rows": [{**asdict(row), "ratio": row.ratio} for row in result.rows]} for result in results]
+    lines = [
+        {**asdict(result), "rows": [{**asdict(row), "ratio": row.ratio} for row in result.rows]} for result in results
+    ]
     return json.dumps({"machine": dict(facts), "lines": lines}, indent=2)
 
 

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from bench.results import Result, Row
 from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.cluster import OBJECTS_PER_PAGE
 from chalicelib.adapters.ec2 import Ec2Api
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PolicySpec, SecretRef
 from chalicelib.domain.spec import PoolSpec as WishedPool
@@ -49,7 +50,7 @@ ZONES = {
 
 
 def measure(*, quick: bool) -> Result:
-    """Count at every size; the number must not grow with the policies."""
+    """Count at every size."""
     began = time.perf_counter()
     sizes = QUICK_SIZES if quick else SIZES
     nodes_per_zone = -(-max(sizes) // ADDRESSES_PER_NODE) + 1
@@ -60,16 +61,8 @@ def measure(*, quick: bool) -> Result:
             bench.settle()
             ours[policies] = bench.visit()
             by_hand[policies] = bench.check_by_hand()
-    least = ours[sizes[0]].total()
     rows = [
-        Row(
-            f"{policies} policies × {len(ZONES)} addresses, {nodes_per_zone * len(ZONES)} nodes",
-            "requests",
-            ours[policies].total(),
-            by_hand[policies].total(),
-            f"no more than {least}",
-            ours[policies].total() <= least,
-        )
+        _row(policies, nodes_per_zone, (ours[policies].total(), by_hand[policies].total()), ours[sizes[0]].total())
         for policies in sizes
     ]
     notes = [
@@ -79,6 +72,14 @@ def measure(*, quick: bool) -> Result:
     ]
     details = {str(policies): dict(sorted(counted.items())) for policies, counted in ours.items()}
     return Result("visit", "a visit with nothing to do", rows, notes, time.perf_counter() - began, details)
+
+
+def _row(policies: int, nodes_per_zone: int, totals: tuple[int, int], least: int) -> Row:
+    """The number must not grow with the policies, but for a page more of CPICs to every further 500 addresses."""
+    addresses, (mine, by_hand) = policies * len(ZONES), totals
+    allowed = least + (addresses - 1) // OBJECTS_PER_PAGE
+    case = f"{policies} policies × {len(ZONES)} addresses, {nodes_per_zone * len(ZONES)} nodes"
+    return Row(case, "requests", mine, by_hand, f"≤ {allowed}", mine <= allowed)
 
 
 def _told(counted: Counter[str]) -> str:
@@ -167,9 +168,7 @@ class Bench:
                 self._get(f"/apis/cloud.network.openshift.io/v1/cloudprivateipconfigs/{address}")
                 subnet = next(subnets[cidr] for cidr in ZONES.values() if IPv4Network(address).subnet_of(cidr))
                 ec2.get_subnet_cidr_reservations(SubnetId=subnet)
-                ec2.describe_network_interfaces(
-                    Filters=[{"Name": "addresses.private-ip-address", "Values": [address]}]
-                )
+                ec2.describe_network_interfaces(Filters=[{"Name": "addresses.private-ip-address", "Values": [address]}])
         return self._arrived()
 
     def _get(self, path: str) -> None:

@@ -8,9 +8,10 @@ What is checked, line by line:
 - A settled line: the state, field by field; Events at least as often as recorded, and no others; the HTTP status of
   every request that has one; the changes of every object, in order, except those that the recording leaves open. The
   twin makes its default choices.
-- An `any_of` line: the twin runs in every order and with every choice. Every recorded state must be reachable, and the
-  recording goes on from every world that looks like one of them. States that are reachable and not recorded are
-  reported and are no failure: a recording lists what was seen in its few runs.
+- An `any_of` line: the twin runs with every choice, in its usual order and then in more and more unusual ones (see
+  `exploring`), until every recorded state is reached; it fails if one is not. The recording goes on from every world
+  that looks like one of them. States that are reachable and not recorded are reported with `--notes` and are no
+  failure: a recording lists what was seen in its few runs.
 
 Exit status: 0 all pass, 1 some differ, 2 a file could not be read.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from chalicelib.domain.twin.behaviours import behaviours_of
 from chalicelib.domain.twin.ec2 import Plane, Subnet
+from chalicelib.domain.twin.exploring import USUAL_DELAYS
 from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.values import Cpic
 from chalicelib.domain.twin.world import World, running, settle
@@ -111,21 +113,22 @@ class _Replay:
         return None
 
     def _one_of(self, step: Step) -> str | None:
-        """Play a step with several recorded states: each must be reachable."""
-        ways = play_every_way([way.world for way in self._ways], step, self._zones)
-        matching: dict[World, None] = {}
-        for number, state in enumerate(step.states, start=1):
-            found = [world for world in ways.worlds if state_difference(world, {}, state) is None]
-            if not found:
+        """Play a step with several recorded states: each must be reachable, by however rare an order."""
+        worlds = [way.world for way in self._ways]
+        for delays in range(USUAL_DELAYS + 1):
+            ways = play_every_way(worlds, step, self._zones, delays=delays)
+            found = [[w for w in ways.worlds if state_difference(w, {}, state) is None] for state in step.states]
+            if all(found):
+                break
+        searched = f"{len(ways.worlds)} worlds with up to {delays} delays{'' if ways.complete else ', not all'}"
+        for number, (state, matching) in enumerate(zip(step.states, found, strict=True), start=1):
+            if not matching:
                 nearest = state_difference(ways.worlds[0], {}, state) if ways.worlds else "no world at all"
-                searched = f"{len(ways.worlds)} worlds searched{'' if ways.complete else ', not all'}"
-                return f"state {number} of {len(step.states)} is not reached ({searched}); for one: {nearest}"
-            matching.update(dict.fromkeys(found))
-        unlisted = len(ways.worlds) - len(matching)
-        if unlisted or not ways.complete:
-            searched = f"{unlisted} of {len(ways.worlds)} worlds look like no recorded state"
-            self._notes.append(f"line {step.line}: {searched}{'' if ways.complete else '; not all searched'}")
-        self._ways = [Way(world, {}) for world in matching]
+                return f"state {number} of {len(step.states)} is not among {searched}; in one: {nearest}"
+        alike = dict.fromkeys(world for matching in found for world in matching)
+        if len(alike) < len(ways.worlds):
+            self._notes.append(f"line {step.line}: {len(ways.worlds) - len(alike)} of {searched} look otherwise")
+        self._ways = [Way(world, {}) for world in alike]
         return None
 
 

@@ -159,12 +159,15 @@ def _undecided(played: Played) -> bool:
     return any(c.assigned is Assigned.UNKNOWN and a not in failed for a, c in cpics.items())
 
 
-def play_every_way(worlds: Iterable[World], step: Step, zones: Zones) -> Outcomes:
-    """Play one step on each of *worlds*, in other orders too and with every choice. Raises as `play`."""
+def play_every_way(worlds: Iterable[World], step: Step, zones: Zones, *, delays: int) -> Outcomes:
+    """Play one step on each of *worlds*, with every choice and in other orders too, as far as *delays* allows.
+
+    Raises as `play`.
+    """
     current = Outcomes(tuple(worlds), complete=True)
     for action in step.actions:
         if action["do"] == "wait":
-            current = _wait_every_way(current, action["seconds"])
+            current = _wait_every_way(current, action["seconds"], delays)
             continue
         acted = []
         for world in current.worlds:
@@ -172,20 +175,20 @@ def play_every_way(worlds: Iterable[World], step: Step, zones: Zones) -> Outcome
             _check_status(action, status)
             acted.append(after)
         react = moves if action["do"] in _SLOW_ACTIONS else _manager_moves
-        reacted = settle_every_way(acted, options=react)
+        reacted = settle_every_way(acted, delays=delays, options=react)
         current = Outcomes(reacted.worlds, current.complete and reacted.complete)
-    settled = settle_every_way(current.worlds)
-    quiet = _quieten_every_way(settled.worlds, quiet_seconds(step))
+    settled = settle_every_way(current.worlds, delays=delays)
+    quiet = _quieten_every_way(settled.worlds, quiet_seconds(step), delays)
     return Outcomes(quiet.worlds, current.complete and settled.complete and quiet.complete)
 
 
-def _wait_every_way(outcomes: Outcomes, seconds: float) -> Outcomes:
-    later = [advance_every_way([world], world.now + seconds) for world in outcomes.worlds]
+def _wait_every_way(outcomes: Outcomes, seconds: float, delays: int) -> Outcomes:
+    later = [advance_every_way([world], world.now + seconds, delays=delays) for world in outcomes.worlds]
     worlds = dict.fromkeys(world for outcome in later for world in outcome.worlds)
     return Outcomes(tuple(worlds), outcomes.complete and all(outcome.complete for outcome in later))
 
 
-def _quieten_every_way(worlds: Iterable[World], seconds: float) -> Outcomes:
+def _quieten_every_way(worlds: Iterable[World], seconds: float, delays: int) -> Outcomes:
     complete = True
     waiting = [(world, world.now) for world in worlds]
     quiet: dict[World, None] = {}
@@ -197,7 +200,7 @@ def _quieten_every_way(worlds: Iterable[World], seconds: float) -> Outcomes:
         if timer is None or timer > end:
             quiet[at(world, max(end, world.now))] = None
             continue
-        woken = settle_every_way([at(world, max(timer, world.now))])
+        woken = settle_every_way([at(world, max(timer, world.now))], delays=delays)
         complete = complete and woken.complete
         before = played.state()
         waiting += [(after, changed_at if state_of(after, {}) == before else after.now) for after in woken.worlds]

@@ -1,8 +1,8 @@
 """The outputs shown in README and docs, made by the program itself on the sandbox, so that they can't grow old.
 
-A block of a page that begins with `<!-- output: NAME -->` holds the output NAME below it, fenced. `python -m tools.docs`
-writes them anew; with `--check` it only says which differ (the tests do that). Ids that differ from run to run are
-replaced by short ones.
+A block of a page that begins with `<!-- output: NAME -->` holds the output NAME below it, fenced.
+`python -m tools.docs` writes them anew; with `--check` it only says which differ (the tests do that). Ids that differ
+from run to run are replaced by short ones.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ SHORT_IDS = (
 def main(argv: Sequence[str]) -> int:
     """Write the pages anew, or with `--check` say which are out of date (exit code 1)."""
     outputs = make_outputs()
-    stale = [page for page in PAGES if _updated(page, outputs) != (PROJECT / page).read_text(encoding="utf-8")]
+    stale = [page for page in PAGES if updated(page, outputs) != (PROJECT / page).read_text(encoding="utf-8")]
     if "--check" in argv:
         print(
             "\n".join(f"{page} is out of date: run python -m tools.docs" for page in stale) or "The pages are current."
         )
         return 1 if stale else 0
     for page in stale:
-        (PROJECT / page).write_text(_updated(page, outputs), encoding="utf-8")
+        (PROJECT / page).write_text(updated(page, outputs), encoding="utf-8")
         print(f"{page} updated")
     return 0
 
@@ -108,7 +108,9 @@ def _last_visit(stage: Stage) -> dict[str, Any]:
     return dict(stage.documents(f"/runs/{run['run_id']}")["visit"]["clusters"][0])
 
 
-def _updated(page: str, outputs: Mapping[str, str]) -> str:
+def updated(page: str, outputs: Mapping[str, str]) -> str:
+    """The page with every block filled in."""
+
     def fill(block: re.Match[str]) -> str:
         return f"{block.group(1)}{outputs[block.group(2)]}{block.group(4)}"
 

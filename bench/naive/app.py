@@ -6,6 +6,7 @@ the typed Kubernetes API. It answers the capacity question as ours does, and sen
 
 import json
 import os
+from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -23,9 +24,7 @@ secrets = boto3.client("secretsmanager")
 
 configuration = client.Configuration()
 configuration.host = os.environ["NAIVE_API_URL"]
-configuration.api_key = {
-    "authorization": secrets.get_secret_value(SecretId=os.environ["NAIVE_SECRET"])["SecretString"]
-}
+configuration.api_key = {"authorization": secrets.get_secret_value(SecretId=os.environ["NAIVE_SECRET"])["SecretString"]}
 configuration.api_key_prefix = {"authorization": "Bearer"}
 api = client.ApiClient(configuration)
 core = client.CoreV1Api(api)
@@ -38,7 +37,7 @@ EGRESS_CONFIG = "cloud.network.openshift.io/egress-ipconfig"
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 @metrics.log_metrics
-def forward(event, context):
+def forward(event: Any, context: Any) -> None:  # noqa: ARG001 - Lambda passes both
     """Put the event on the queue."""
     sqs.send_message(QueueUrl=os.environ["KEEPER_EVENTS_QUEUE_URL"], MessageBody=json.dumps(event))
     logger.info("forwarded")
@@ -47,7 +46,7 @@ def forward(event, context):
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 @metrics.log_metrics
-def capacity(event, context):
+def capacity(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes both
     """What each node can carry, carries, and could take now."""
     nodes = core.list_node().items
     cpics = custom.list_cluster_custom_object("cloud.network.openshift.io", "v1", "cloudprivateipconfigs")["items"]
@@ -71,7 +70,7 @@ def capacity(event, context):
     return {"statusCode": 200, "body": json.dumps({"nodes": rows})}
 
 
-def capacity_by_ec2(egress_addresses):
+def capacity_by_ec2(egress_addresses: set[str]) -> dict[str, int]:
     """Addresses by instance: limit of its type less what is on its first interface and is no egress address."""
     filters = [{"Name": f"tag:kubernetes.io/cluster/{os.environ['NAIVE_INFRA_ID']}", "Values": ["owned"]}]
     found = ec2.describe_instances(Filters=filters)["Reservations"]

@@ -59,7 +59,7 @@ def plan_reservations(terrain: Terrain, placement: Placement) -> Reserving:
     reserve = list(_new_reservations(terrain, placement, uncovered))
     released: list[ReleaseReservation] = []
     recorded: list[TagReservation] = []
-    for reservation in sorted(terrain.observed.reservations, key=lambda r: (r.subnet_id, r.cidr)):
+    for reservation in sorted(terrain.observed.reservations, key=lambda r: (r.cidr, r.subnet_id)):
         if not terrain.is_ours(reservation):
             continue
         inside = covered.get(reservation.id, [])
@@ -90,7 +90,8 @@ def _new_reservations(
     those in a crowded block, an exact cover.
     """
     strangers = AddressCount(terrain.used - {allocation.address for allocation in placement.allocations})
-    for subnet_id, allocations in sorted(uncovered.items()):
+    by_cidr = sorted(uncovered.items(), key=lambda item: terrain.subnet_by_id[item[0]].cidr)
+    for subnet_id, allocations in by_cidr:
         blocks = _clear_blocks(terrain, subnet_id, allocations, strangers)
         in_block = RangeIndex((block, block) for block in blocks)
         loose = [a.address for a in allocations if in_block.find(a.address) is None]
@@ -107,14 +108,11 @@ def _clear_blocks(
 ) -> list[IPv4Network]:
     """Blocks around chosen addresses in which nobody else has anything: no reservation, no address, and AWS neither."""
     kept_by_aws = AddressCount(aws_reserved(terrain.subnet_by_id[subnet_id].cidr))
-    wanted = {
-        IPv4Network((allocation.address, terrain.block_prefix), strict=False)
-        for allocation in allocations
-        if allocation.source != "fleet"
-    }
+    size = 1 << (32 - terrain.block_prefix)
+    starts = {int(a.address) // size * size for a in allocations if a.source != "fleet"}
     return [
         block
-        for block in sorted(wanted)
+        for block in (IPv4Network((start, terrain.block_prefix)) for start in sorted(starts))
         if not terrain.is_reserved(block, subnet_id) and not strangers.within(block) and not kept_by_aws.within(block)
     ]
 

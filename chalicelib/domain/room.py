@@ -52,6 +52,10 @@ class Room:
             for subnet in terrain.observed.subnets
         }
         """By subnet: (addresses, capacity, node), in the order in which OVN-Kubernetes prefers the nodes."""
+        self._smallest = {
+            subnet_id: min((capacity for _, capacity, _ in ladder), default=0)
+            for subnet_id, ladder in self._ladders.items()
+        }
         for egress_ip, subnet in waiting:
             self._place(egress_ip, subnet)
 
@@ -77,7 +81,7 @@ class Room:
                 f"a node carries at most one address of an EgressIP, and {nodes} in {subnet.zone} has one of"
                 f" {egress_ip} already"
             )
-        smallest, asked = min(row.capacity for row in rows), self.asked_in[subnet.id]
+        smallest, asked = self._smallest[subnet.id], self.asked_in[subnet.id]
         if asked >= len(rows) * smallest:
             return (
                 f"{subnet.zone} is asked for {asked} addresses already, and its {len(rows)} eligible"

@@ -110,7 +110,11 @@ class Terrain:
         self.remembered = frozenset(address for listed in self._recorded.values() for address in listed)
         """Addresses that our reservations remember, for policies that are gone too."""
         ids = self._labelled_subnets() | self._pool_subnets()
-        self.carrying_subnets: Mapping[str, Subnet] = {key: self.subnet_by_id[key] for key in sorted(ids)}
+        self.carrying_subnets: Mapping[str, Subnet] = {
+            subnet.id: subnet
+            for subnet in sorted(observed.subnets, key=lambda subnet: (subnet.zone, subnet.cidr))
+            if subnet.id in ids
+        }
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 

@@ -14,7 +14,7 @@ from chalicelib.domain.twin.cluster_manager import Probed, SawChange
 from chalicelib.domain.twin.exploring import settle_every_way
 from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.turn import Operation
-from chalicelib.domain.twin.values import EgressIpChange
+from chalicelib.domain.twin.values import CpicChange, EgressIpChange
 from chalicelib.domain.twin.world import WakeManager as Wake
 from chalicelib.domain.twin.world import World, advance, perform, settle, start_manager, stop_manager
 from tests.domain.twin.clusters import (
@@ -177,12 +177,13 @@ def test_a_kick_on_a_failure_whose_node_is_gone(release: str, heals: bool) -> No
 
 
 def test_an_allocation_is_forgotten_with_its_node() -> None:
-    """A failed CPIC on a node that lost its label is created anew on a peer once it is deleted by hand."""
+    """A failed CPIC on a node that lost its label is created on the peer, not there, once it is deleted by hand."""
     world = with_node(assigned(held(cluster("a1"), "10.0.1.100"), "web", "10.0.1.100"), "a2")
     world = kicked(edited(world, "a1", labelled=False), "web")
     assert cpic(world, "10.0.1.100").spec_node == "a1"
-    world = settled(outside.delete_cpic(free(world), "10.0.1.100")[0])
-    assert status(world, "web") == {"10.0.1.100": "a2"}
+    world, changes = settle(outside.delete_cpic(free(world), "10.0.1.100")[0])
+    created = [c.new.spec_node for c in changes if isinstance(c, CpicChange) and c.old is None and c.new is not None]
+    assert (created, status(world, "web")) == (["a2"], {"10.0.1.100": "a2"})
 
 
 def test_an_operation_is_pending_until_its_address_has_arrived() -> None:
