@@ -7,7 +7,7 @@ What is checked, line by line:
 
 - A settled line: the state, field by field; Events at least as often as recorded, and no others; the HTTP status of
   every request that has one; the changes of every object, in order, except those that the recording leaves open. The
-  twin makes its default choices.
+  twin makes its usual choices; if those lead elsewhere, others may lead there, which is said under the pass.
 - An `any_of` line: the twin runs with every choice, in its usual order and then in more and more unusual ones (see
   `exploring`), until every recorded state is reached; it fails if one is not. The recording goes on from every world
   that looks like one of them. States that are reachable and not recorded are reported with `--notes` and are no
@@ -50,10 +50,12 @@ class Verdict:
 
     Attributes:
         difference: The first one; None if it passes.
+        weaker: Lines that pass only with another choice or order than the usual one.
         notes: Remarks that are no failure.
     """
 
     difference: Difference | None
+    weaker: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -83,6 +85,7 @@ class _Replay:
         self._zones = Zones(recording.zones)
         self._changes = changes
         self._ways = [Way(settle(empty_world(recording))[0], {})]
+        self._weaker: list[str] = []
         self._notes: list[str] = []
 
     def run(self) -> Verdict:
@@ -93,8 +96,11 @@ class _Replay:
             except WrongStatus as error:
                 what = str(error)
             if what is not None:
-                return Verdict(Difference(step.line, what), tuple(self._notes))
-        return Verdict(None, tuple(self._notes))
+                return self._verdict(Difference(step.line, what))
+        return self._verdict(None)
+
+    def _verdict(self, difference: Difference | None) -> Verdict:
+        return Verdict(difference, tuple(self._weaker), tuple(self._notes))
 
     def _exactly(self, step: Step) -> str | None:
         """Play a step with one recorded state; it must come out so in every world the recording may be in."""
@@ -102,7 +108,9 @@ class _Replay:
         for way in self._ways:
             played = play(way.world, way.failing, step, self._zones)
             what = state_difference(played.world, played.shown_failed, step.states[0])
-            if what is None and self._changes:
+            if what is not None:
+                return self._otherwise(step, what)
+            if self._changes:
                 got = change_sequences(played.changes, played.failing_before, played.shown_failed)
                 several = _with_several_addresses(way.world, played.world)
                 what = changes_difference(got, step.changes or (), step.vary, several)
@@ -110,6 +118,13 @@ class _Replay:
                 return what
             after.append(Way(played.world, played.failing))
         self._ways = after
+        return None
+
+    def _otherwise(self, step: Step, what: str) -> str | None:
+        """What the usual way does not lead to may be what the real programs chose in each of their few runs."""
+        if self._one_of(step) is not None:
+            return what
+        self._weaker.append(f"line {step.line}: not by the usual choices and order; changes not compared")
         return None
 
     def _one_of(self, step: Step) -> str | None:
@@ -173,9 +188,8 @@ def main(argv: Sequence[str]) -> int:
         else:
             print(f"FAIL {path}:{verdict.difference.line}: {verdict.difference.what}")
             worst = max(worst, 1)
-        if arguments.notes:
-            for note in verdict.notes:
-                print(f"     {note}")
+        for remark in (*verdict.weaker, *(verdict.notes if arguments.notes else ())):
+            print(f"     {remark}")
     return worst
 
 

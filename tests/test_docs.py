@@ -16,7 +16,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^)#]+)(#[^)]*)?\)")
 COMMAND = re.compile(
-    r"`(egress-keeper [a-z][^`]*|make [a-z-]+|python -m [a-z.]+[^`]*)`|^ {4}((?:make|egress-keeper) [^#\n]*)", re.MULTILINE
+    r"`(egress-keeper [a-z][^`]*|make [a-z-]+|python -m [a-z.]+[^`]*)`|^ {4}((?:make|egress-keeper) [^#\n]*)",
+    re.MULTILINE,
 )
 
 

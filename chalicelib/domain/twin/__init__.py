@@ -62,4 +62,10 @@ Not checked, or known to be simpler
 - Repetitions on the 30 s tick are tried in order of name; the real ones race.
 - The event recorder's own rate limit, the 5,000 marks, leader election, and an API server that fails are not modelled.
 - A status item is not saved by a secondary host network: that code path is for bare metal.
+
+What it costs
+-------------
+Every change copies a little of each state (`tables`). With 1,000 nodes and 3,000 addresses: to resume 0.4 s, 50 new
+objects 0.3 s, 100 nodes lost with room elsewhere 1.3 s. Losing a zone whose peers have no room is quadratic in the real
+program and here (8 s): each released address makes every waiting object be tried again.
 """

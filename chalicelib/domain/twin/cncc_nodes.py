@@ -24,6 +24,7 @@ from chalicelib.domain.twin.ec2 import (
     DescribeInstanceType,
     DescribeSubnet,
     InstanceView,
+    Interface,
     Subnet,
     TypeLimits,
 )
@@ -53,24 +54,20 @@ def proceed(work: Work, answer: Answer, behaviours: Behaviours) -> Progress:
             return replace(work.ask(Stage.LIMITS, DescribeInstanceType(kind)), view=answer), ()
         case TypeLimits() if work.view is not None and work.view.interface is not None:
             return replace(work.ask(Stage.SUBNET, DescribeSubnet(work.view.interface.subnet)), limits=answer), ()
-        case Subnet() if work.view is not None and work.limits is not None:
-            config = _config(work, work.view, work.limits, answer, behaviours)
-            return Ended(), (AnnotateNode(work.node, config),) if config else ()
+        case Subnet() if work.view is not None and work.view.interface is not None and work.limits is not None:
+            config = _config(work.view.interface, work.limits, answer, work.owned, behaviours)
+            return Ended(), (AnnotateNode(work.node, config),)
         case _:
             return Ended(failed=True), ()
 
 
 def _config(
-    work: Work, view: InstanceView, limits: TypeLimits, subnet: Subnet, behaviours: Behaviours
-) -> EgressConfig | None:
-    if view.interface is None:
-        return None
-    addresses = view.interface.addresses
+    interface: Interface, limits: TypeLimits, subnet: Subnet, owned: frozenset[str], behaviours: Behaviours
+) -> EgressConfig:
     if behaviours.capacity_by_owner:
-        used = [address for address in addresses if address not in work.owned]
-        added = 0
+        used, given_back = [address for address in interface.addresses if address not in owned], frozenset[str]()
     else:
-        used, added = list(addresses), 1
-    ipv4 = limits.ipv4 - sum(map(is_ipv4, used)) + added * sum(map(is_ipv4, work.owned))
-    ipv6 = limits.ipv6 - sum(not is_ipv4(a) for a in used) + added * sum(not is_ipv4(a) for a in work.owned)
-    return EgressConfig(view.interface.id, subnet.cidr, ipv4, ipv6, subnet.cidr_ipv6)
+        used, given_back = list(interface.addresses), owned
+    ipv4 = limits.ipv4 - sum(map(is_ipv4, used)) + sum(map(is_ipv4, given_back))
+    ipv6 = limits.ipv6 - sum(not is_ipv4(a) for a in used) + sum(not is_ipv4(a) for a in given_back)
+    return EgressConfig(interface.id, subnet.cidr, ipv4, ipv6, subnet.cidr_ipv6)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chalicelib.domain.twin import api, ec2
+from chalicelib.domain.twin import api, cluster_manager, ec2
+from chalicelib.domain.twin.choices import first
 from chalicelib.domain.twin.ec2 import Ec2Error, Interface
 from chalicelib.domain.twin.values import MARK_ANNOTATION, Cpic, EgressIp, Labels, Node, StatusItems
 from chalicelib.domain.twin.world import Changes, World, told
@@ -29,6 +30,21 @@ def _changed(world: World, old: Node | EgressIp | Cpic | None, new: Node | Egres
     if change is None:
         return world, status, ()
     return told(replace(world, objects=objects), change), status, (change,)
+
+
+def node_answers(world: World, name: str, *, answers: bool) -> World:
+    """From now on the cluster manager's probe of a node succeeds, or fails; a restarted one expects every answer."""
+    if world.manager is None:
+        return world
+    manager, _ = cluster_manager.step(
+        world.manager,
+        cluster_manager.Probed(name, answers),
+        objects=world.objects,
+        now=world.now,
+        behaviours=world.behaviours,
+        choose=first,
+    )
+    return replace(world, manager=manager)
 
 
 def put_node(world: World, node: Node) -> Outcome:

@@ -10,13 +10,13 @@ from chalicelib.domain.twin import cluster_manager, outside
 from chalicelib.domain.twin.api import DeleteCpic, PatchEgressIp
 from chalicelib.domain.twin.behaviours import Behaviours, behaviours_of
 from chalicelib.domain.twin.choices import first
-from chalicelib.domain.twin.cluster_manager import Probed, SawChange
+from chalicelib.domain.twin.cluster_manager import SawChange
 from chalicelib.domain.twin.exploring import settle_every_way
 from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.turn import Operation
 from chalicelib.domain.twin.values import CpicChange, EgressIpChange
 from chalicelib.domain.twin.world import WakeManager as Wake
-from chalicelib.domain.twin.world import World, advance, perform, settle, start_manager, stop_manager
+from chalicelib.domain.twin.world import advance, perform, settle, start_manager, stop_manager
 from tests.domain.twin.clusters import (
     applied,
     assigned,
@@ -301,23 +301,12 @@ def test_the_retry_book_gives_up_without_a_word() -> None:
 def test_a_node_that_does_not_answer_loses_its_addresses() -> None:
     """The 5 s probe notices, and takes it up again when it answers."""
     world = with_node(assigned(cluster("a1"), "web", "10.0.1.100"), "a2")
-    world = _probed(world, "a1", answers=False)
+    world = settled(outside.node_answers(world, "a1", answers=False))
     assert status(world, "web") == {"10.0.1.100": "a2"}
-    world = _probed(_probed(world, "a2", answers=False), "a1", answers=True)
+    world = settled(outside.node_answers(outside.node_answers(world, "a2", answers=False), "a1", answers=True))
     assert status(world, "web") == {"10.0.1.100": "a1"}
-
-
-def _probed(world: World, node: str, *, answers: bool) -> World:
-    assert world.manager is not None
-    manager, _ = cluster_manager.step(
-        world.manager,
-        Probed(node, answers),
-        objects=world.objects,
-        now=world.now,
-        behaviours=world.behaviours,
-        choose=first,
-    )
-    return settled(replace(world, manager=manager))
+    down = stop_manager(world)
+    assert outside.node_answers(down, "a1", answers=False) == down
 
 
 def test_changes_during_the_start_wait_for_its_end() -> None:

@@ -122,6 +122,20 @@ def test_every_recorded_alternative_must_be_reachable(tmp_path: Path, capsys: py
     assert "1 of 2 worlds with up to 0 delays look otherwise" in capsys.readouterr().out
 
 
+def test_a_state_by_another_choice_passes_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All runs of the real programs may have chosen alike, and not as the twin usually does."""
+
+    def choose(lines: list[Any]) -> None:
+        line = next(line for line in lines if "any_of" in line)
+        line.update(settled=line.pop("any_of")[1], changes=[])
+
+    path = forged(tmp_path, PAIRS, choose)
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().out == (
+        f"pass {path}\n     line 6: not by the usual choices and order; changes not compared\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
