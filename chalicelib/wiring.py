@@ -114,11 +114,21 @@ class Runtime:
         """The fleet file's content, at most a minute old."""
         now = self.clock()
         if self._fleet is None or now - self._fleet[0] > FLEET_KEPT:
-            from chalicelib.adapters.files import S3Files
-            from chalicelib.fleet import load_fleet
-
-            self._fleet = (now, load_fleet(self.settings.fleet, S3Files(self.adapters.aws).fetch_text))
+            self._fleet = (now, self._load_fleet(None if self._fleet is None else self._fleet[1]))
         return self._fleet[1]
+
+    def _load_fleet(self, last_good: Fleet | None) -> Fleet:
+        """Read the file anew. A broken edit must not blind a fleet that is being watched: the last good one stays."""
+        from chalicelib.adapters.files import S3Files
+        from chalicelib.fleet import FleetError, load_fleet
+
+        try:
+            return load_fleet(self.settings.fleet, S3Files(self.adapters.aws).fetch_text)
+        except FleetError as error:
+            if last_good is None:
+                raise
+            telemetry.drop("fleet file not usable, the last good one stays in force", str(error))
+            return last_good
 
     def cluster(self, name: str) -> ClusterSpec:
         """One cluster of the fleet.

@@ -11,54 +11,65 @@ from ipaddress import IPv4Address
 from chalicelib.domain.actions import TAG_CLUSTER
 from chalicelib.domain.addresses import aws_reserved
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity
-from chalicelib.domain.snapshot import Interface, Reservation
+from chalicelib.domain.snapshot import Interface, Reservation, Subnet
 from chalicelib.domain.spec import PolicySpec
 from chalicelib.domain.terrain import Terrain
 
 _SERVES = "It serves now, so nothing is changed; after its next move it may not come back."
 
 
-def object_to(terrain: Terrain, policy: PolicySpec, address: IPv4Address, *, present: bool) -> Finding | None:
-    """The first thing that speaks against this address, or None.
+def object_to_present(terrain: Terrain, policy: PolicySpec, address: IPv4Address) -> Finding | None:
+    """The first thing that speaks against an address that the policy's EgressIP lists already, or None.
+
+    What would merely keep it from being added (its zone without nodes, its interface) is no objection then.
+    """
+    found = _Objecting(terrain, policy, address, present=True, awaited=False).home_or_objection()
+    return found if isinstance(found, Finding) else None
+
+
+def home_or_objection(terrain: Terrain, policy: PolicySpec, address: IPv4Address, *, awaited: bool) -> Subnet | Finding:
+    """The subnet in which the policy may have this address, or the first thing that speaks against it.
 
     Args:
-        present: The policy's EgressIP lists it already. What merely explains an address that is not there yet (its
-            zone without nodes, its interface) is then no objection.
+        awaited: It is known to become free by itself: that it is in use now is no objection.
     """
-    return _Objecting(terrain, policy, address, present=present).first()
+    return _Objecting(terrain, policy, address, present=False, awaited=awaited).home_or_objection()
 
 
 class _Objecting:
     """The checks, for one address of one policy."""
 
-    def __init__(self, terrain: Terrain, policy: PolicySpec, address: IPv4Address, *, present: bool) -> None:
+    def __init__(
+        self, terrain: Terrain, policy: PolicySpec, address: IPv4Address, *, present: bool, awaited: bool
+    ) -> None:
         self.terrain = terrain
         self.policy = policy
         self.address = address
         self.present = present
-        self.subnet = terrain.subnet_of(address)
+        self.awaited = awaited
         self.cpic = terrain.cpic_by_address.get(str(address))
 
-    def first(self) -> Finding | None:
+    def home_or_objection(self) -> Subnet | Finding:
+        home = self.terrain.subnet_of(self.address)
+        if home is None or not (self._was_given() or home.id in self.terrain.carrying_subnets):
+            return self._outside()
         return (
-            self._outside()
-            or self._kept_by_aws()
+            self._kept_by_aws(home)
             or self._of_a_host()
             or self._in_another_object()
             or self._on_an_interface()
-            or self._under_a_reservation()
+            or self._under_a_reservation(home)
+            or home
         )
 
-    def _outside(self) -> Finding | None:
-        """In no subnet of the VPC; or, for one that was never given, in a subnet without egress nodes.
+    def _was_given(self) -> bool:
+        """An address given earlier, whose zone has lost its nodes, is where it belongs."""
+        return self.present or self.address in self.terrain.recorded_in_tags(self.policy.name)
 
-        An address given earlier, whose zone has lost its nodes, is where it belongs.
-        """
-        known = self.present or self.address in self.terrain.recorded_in_tags(self.policy.name)
-        carrying = self.terrain.carrying_subnets
-        if self.subnet is not None and (known or self.subnet.id in carrying):
-            return None
-        allowed = ", ".join(f"{subnet.zone}: {subnet.cidr}" for subnet in carrying.values())
+    def _outside(self) -> Finding:
+        """In no subnet of the VPC; or, for one that was never given, in a subnet without egress nodes."""
+        carrying = self.terrain.carrying_subnets.values()
+        allowed = ", ".join(f"{subnet.zone}: {subnet.cidr}" for subnet in carrying)
         return self._finding(
             Kind.ADDRESS_OUTSIDE,
             f"{self.address} is in no subnet whose nodes may carry egress addresses"
@@ -70,14 +81,13 @@ class _Objecting:
             "Correct the address in the fleet file, or add the machine pool of its subnet there.",
         )
 
-    def _kept_by_aws(self) -> Finding | None:
-        if self.subnet is None or self.address not in aws_reserved(self.subnet.cidr):
+    def _kept_by_aws(self, home: Subnet) -> Finding | None:
+        if self.address not in aws_reserved(home.cidr):
             return None
         return self._finding(
             Kind.ADDRESS_RESERVED_BY_AWS,
-            f"{self.address} is one of the five addresses that AWS keeps of {self.subnet.cidr}"
-            " (the first four and the last)",
-            f"Choose another address of {self.subnet.cidr} in the fleet file.",
+            f"{self.address} is one of the five addresses that AWS keeps of {home.cidr} (the first four and the last)",
+            f"Choose another address of {home.cidr} in the fleet file.",
         )
 
     def _of_a_host(self) -> Finding | None:
@@ -93,7 +103,7 @@ class _Objecting:
 
     def _in_another_object(self) -> Finding | None:
         others = [n for n in self.terrain.objects_by_address.get(str(self.address), ()) if n != self.policy.name]
-        if not others:
+        if self.awaited or not others:
             return None
         return self._finding(
             Kind.ADDRESS_DUPLICATE,
@@ -104,7 +114,7 @@ class _Objecting:
     def _on_an_interface(self) -> Finding | None:
         interface = self.terrain.interface_by_address.get(self.address)
         ours = self.cpic is not None and self.cpic.owner == self.policy.name
-        if self.present or ours or interface is None:
+        if self.present or self.awaited or ours or interface is None:
             return None
         return self._finding(
             Kind.ADDRESS_TAKEN,
@@ -123,8 +133,8 @@ class _Objecting:
             return f"{instance.state} instance {instance.id} of this cluster, where nothing asks for it: a leftover"
         return interface.holder or "its description does not say whose it is"
 
-    def _under_a_reservation(self) -> Finding | None:
-        reservation = self.terrain.reservation_of(self.address, self.subnet.id) if self.subnet else None
+    def _under_a_reservation(self, home: Subnet) -> Finding | None:
+        reservation = self.terrain.reservation_of(self.address, home.id)
         if reservation is None or self.terrain.is_ours(reservation) or usable_as_it_is(reservation):
             return None
         return self._finding(

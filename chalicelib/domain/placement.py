@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 
 from chalicelib.domain.addresses import aws_reserved, clear_blocks
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity
-from chalicelib.domain.objections import object_to
+from chalicelib.domain.objections import home_or_objection, object_to_present
 from chalicelib.domain.plan import Allocation, Withheld
 from chalicelib.domain.room import Room
 from chalicelib.domain.snapshot import EgressIp, Subnet
@@ -193,25 +193,23 @@ class _Placer:
 
     def _keep(self, wish: _Wish, address: IPv4Address) -> None:
         """An address in the object stays allocated, whatever speaks against it: it may serve."""
-        if (objection := object_to(self.terrain, wish.policy, address, present=True)) is not None:
+        if (objection := object_to_present(self.terrain, wish.policy, address)) is not None:
             self.out.findings.append(objection)
         subnet = self.terrain.subnet_of(address)
         where = (subnet.id, subnet.zone) if subnet is not None else ("", "unknown")
         self.out.allocations.append(Allocation(wish.policy.name, address, *where, self._source(wish, address)))
 
     def _add_given(self, wish: _Wish, address: IPv4Address) -> None:
-        subnet = self.terrain.subnet_of(address)
         waits = wish.blocked or self._on_its_way(wish.policy.name, address)
-        objection = object_to(self.terrain, wish.policy, address, present=False)
-        if waits and objection is not None and objection.kind in (Kind.ADDRESS_DUPLICATE, Kind.ADDRESS_TAKEN):
-            objection = None
-        if objection is not None:
-            self._leave_out(wish, address, objection)
-            if subnet is not None and address in self.terrain.recorded_in_tags(wish.policy.name):
-                # Given once: its reservation and its record stay until it can be had again.
-                self._append(wish, address, subnet, held=objection.summary)
-        elif subnet is not None:
-            self._allocate(wish, address, subnet, held=waits)
+        found = home_or_objection(self.terrain, wish.policy, address, awaited=bool(waits))
+        if not isinstance(found, Finding):
+            self._allocate(wish, address, found, held=waits)
+            return
+        self._leave_out(wish, address, found)
+        subnet = self.terrain.subnet_of(address)
+        if subnet is not None and address in self.terrain.recorded_in_tags(wish.policy.name):
+            # Given once: its reservation and its record stay until it can be had again.
+            self._append(wish, address, subnet, held=found.summary)
 
     def _on_its_way(self, policy: str, address: IPv4Address) -> str:
         """Why an address will be free without anybody's help; empty if it is free, or needs help."""

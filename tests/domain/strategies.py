@@ -68,7 +68,9 @@ _reservations = st.lists(
     st.tuples(
         st.sampled_from(ZONES),
         st.sampled_from([(224, 28), (240, 32), (253, 32), (226, 32), (224, 27), (0, 24)]),
-        st.sampled_from(["ours", "remembers p", "remembers q", "remembers gone", "people's", "another keeper's", "prefix"]),
+        st.sampled_from(
+            ["ours", "remembers p", "remembers q", "remembers gone", "people's", "another keeper's", "prefix"]
+        ),
     ),
     max_size=2,
     unique_by=lambda made: made[0],
@@ -90,7 +92,10 @@ def _cluster(
         make.snapshot(
             nodes=tuple(_node(*pair, capacity, flaw) for pair, flaw in zip(pairs, flaws, strict=False)),
             instances=tuple(make.instance(*pair) for pair in pairs),
-            interfaces=(*hosts, *(_stranger(a) for a in strangers if a not in spoken and int(a) % 256 not in (0, 3, 255))),
+            interfaces=(
+                *hosts,
+                *(_stranger(a) for a in strangers if a not in spoken and int(a) % 256 not in (0, 3, 255)),
+            ),
             egress_ips=tuple(_object(*made) for made in objects),
             reservations=tuple(_reservation(*made) for made in reservations),
         )
@@ -122,7 +127,9 @@ def _reservation(zone: str, place: tuple[int, int], kind: str) -> Reservation:
 
 def _stranger(address: IPv4Address) -> Interface:
     zone = next(zone for zone in ZONES if address in IPv4Network(make.ZONES[zone]))
-    return make.interface(zone, 0, id=f"eni-{address}", instance_id=None, addresses=(address,), holder="load balancer x")
+    return make.interface(
+        zone, 0, id=f"eni-{address}", instance_id=None, addresses=(address,), holder="load balancer x"
+    )
 
 
 _neighbours = st.tuples(_objects, _reservations, _strangers)

@@ -10,7 +10,9 @@ from chalicelib.domain.addresses import AddressCount, RangeIndex, aws_reserved, 
 
 SUBNET = IPv4Network("10.0.1.0/26")
 inside = st.sets(st.integers(0, 63).map(lambda n: SUBNET[n]))
-ranges = st.builds(lambda first, length: IPv4Network((SUBNET[first], length), strict=False), st.integers(0, 63), st.integers(28, 32))
+ranges = st.builds(
+    lambda first, length: IPv4Network((SUBNET[first], length), strict=False), st.integers(0, 63), st.integers(28, 32)
+)
 few = settings(max_examples=60, deadline=None)
 
 

@@ -132,7 +132,15 @@ def test_what_ec2_can_not_confirm_rests_on_the_annotation(section: str) -> None:
         ({"instances": ()}, None),
         ({"limits": {}}, None),
     ],
-    ids=["nothing else", "a foreign address", "a delegated prefix", "an egress address", "no ENI", "no instance", "no type"],
+    ids=[
+        "nothing else",
+        "a foreign address",
+        "a delegated prefix",
+        "an egress address",
+        "no ENI",
+        "no instance",
+        "no type",
+    ],
 )
 def test_ec2s_own_arithmetic(changes: dict[str, Any], by_ec2: int | None) -> None:
     """The limit of the type less what else is on the interface; our own addresses are part of the capacity."""
@@ -205,7 +213,9 @@ def test_groups_are_sorted_by_name_and_rows_too() -> None:
 
 def free(*reservations: str, available: int = 249, **changes: Any) -> int:
     observed = make.snapshot(
-        subnets=(make.subnet(available=available),), reservations=tuple(make.reservation(r) for r in reservations), **changes
+        subnets=(make.subnet(available=available),),
+        reservations=tuple(make.reservation(r) for r in reservations),
+        **changes,
     )
     return free_for_nodes(observed.subnets, observed.interfaces, observed.reservations)[SUBNET_A]
 
@@ -221,7 +231,15 @@ def free(*reservations: str, available: int = 249, **changes: Any) -> int:
         (free("10.10.100.16/28", interfaces=(make.interface("a", 0, "10.10.100.20"),)), 249 - 15),
         (free("10.10.100.16/28", interfaces=(make.interface(prefixes=(IPv4Network("10.10.100.16/28"),)),)), 249),
     ],
-    ids=["none", "a block", "two", "AWS's first four and a host inside", "AWS's last inside", "used inside", "a prefix inside"],
+    ids=[
+        "none",
+        "a block",
+        "two",
+        "AWS's first four and a host inside",
+        "AWS's last inside",
+        "used inside",
+        "a prefix inside",
+    ],
 )
 def test_free_addresses_leave_out_what_explicit_reservations_hold_back(ours: int, expected: int) -> None:
     """EC2 counts unused addresses under an explicit reservation as available, and gives them to no node."""

@@ -232,9 +232,14 @@ def test_one_memory_is_enough(observed: Snapshot, desired: ClusterSpec, data: st
         case "objects":
             hurt = replace(rested, egress_ips=tuple(e for e in rested.egress_ips if e.name not in ours))
         case "reservations":
-            hurt = replace(rested, reservations=tuple(r for r in rested.reservations if r.tags.get(TAG_CLUSTER) != "demo"))
+            hurt = replace(
+                rested, reservations=tuple(r for r in rested.reservations if r.tags.get(TAG_CLUSTER) != "demo")
+            )
         case "tags":
-            kept = [{k: v for k, v in r.tags.items() if not k.startswith("egress-keeper/policy")} for r in rested.reservations]
+            kept = [
+                {k: v for k, v in r.tags.items() if not k.startswith("egress-keeper/policy")}
+                for r in rested.reservations
+            ]
             hurt = replace(
                 rested, reservations=tuple(replace(r, tags=t) for r, t in zip(rested.reservations, kept, strict=True))
             )
@@ -262,7 +267,9 @@ def damages(draw: st.DrawFn, observed: Snapshot) -> Snapshot:
     if draw(st.booleans()):
         observed = replace(observed, reservations=())
     elif draw(st.booleans()):
-        bare = tuple(replace(r, tags={TAG_CLUSTER: "demo"}) if TAG_CLUSTER in r.tags else r for r in observed.reservations)
+        bare = tuple(
+            replace(r, tags={TAG_CLUSTER: "demo"}) if TAG_CLUSTER in r.tags else r for r in observed.reservations
+        )
         observed = replace(observed, reservations=bare)
     if draw(st.booleans()):
         extra = draw(st.sampled_from(["10.10.100.77", "10.10.150.77", "not an address"]))

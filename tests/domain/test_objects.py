@@ -36,7 +36,9 @@ def apply(planned: Plan) -> ApplyEgressIp:
 
 
 def kinds(planned: Plan) -> dict[Kind, Severity]:
-    return {finding.kind: finding.severity for finding in planned.findings if finding.kind is not Kind.CAPACITY_NO_SPARE}
+    return {
+        finding.kind: finding.severity for finding in planned.findings if finding.kind is not Kind.CAPACITY_NO_SPARE
+    }
 
 
 def test_a_new_object_has_our_labels_and_no_force() -> None:
@@ -107,7 +109,9 @@ def test_a_selector_label_added_by_somebody_is_a_conflict() -> None:
     """We can't remove it, it narrows the policy, and its author is named."""
     more = there().spec.namespace_selector.replace("}}", ',"team":"x"}}')
     path = ".spec.namespaceSelector.matchLabels.team"
-    planned = plan(rested(spec=replace(there().spec, namespace_selector=more), other_managers={path: "argocd"}), DESIRED)
+    planned = plan(
+        rested(spec=replace(there().spec, namespace_selector=more), other_managers={path: "argocd"}), DESIRED
+    )
     assert planned.actions == ()
     (found,) = (f for f in planned.findings if f.kind is Kind.FIELD_CONFLICT)
     assert found.summary == f"argocd added {path} to EgressIP ns."

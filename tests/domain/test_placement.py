@@ -40,7 +40,8 @@ def given(planned: Plan, policy: str = "ns") -> set[str]:
 def with_nodes(*pairs: tuple[str, int], capacity: int = 14, **changes: Any) -> Snapshot:
     """A cluster of just these nodes, each with this capacity."""
     nodes = [
-        make.node(z, n, egress_config=EgressIpConfig(f"eni-{z}{n}", IPv4Network(make.ZONES[z]), capacity)) for z, n in pairs
+        make.node(z, n, egress_config=EgressIpConfig(f"eni-{z}{n}", IPv4Network(make.ZONES[z]), capacity))
+        for z, n in pairs
     ]
     return make.snapshot(
         **{
@@ -81,25 +82,44 @@ def objections() -> list[Any]:
     other_vpc = make.reservation("10.10.100.240/28", cluster="other")
     described = make.reservation("10.10.100.240/28", cluster=None, description="for the mainframe")
     return [
-        pytest.param("10.99.0.9", {}, Kind.ADDRESS_OUTSIDE, "eu-central-1b: 10.10.150.0/24", True, id="outside the VPC"),
         pytest.param(
-            A, {"nodes": (make.node("b"),), "instances": ()}, Kind.ADDRESS_OUTSIDE, "those are", True, id="no nodes there"
+            "10.99.0.9", {}, Kind.ADDRESS_OUTSIDE, "eu-central-1b: 10.10.150.0/24", True, id="outside the VPC"
+        ),
+        pytest.param(
+            A,
+            {"nodes": (make.node("b"),), "instances": ()},
+            Kind.ADDRESS_OUTSIDE,
+            "those are",
+            True,
+            id="no nodes there",
         ),
         pytest.param(A, {"nodes": (), "instances": ()}, Kind.ADDRESS_OUTSIDE, "no node is labelled", True, id="none"),
         pytest.param("10.10.100.0", {}, Kind.ADDRESS_RESERVED_BY_AWS, "10.10.100.0/24", True, id="AWS's first"),
         pytest.param("10.10.100.3", {}, Kind.ADDRESS_RESERVED_BY_AWS, "10.10.100.0/24", True, id="AWS's fourth"),
         pytest.param("10.10.100.255", {}, Kind.ADDRESS_RESERVED_BY_AWS, "10.10.100.0/24", True, id="AWS's last"),
         pytest.param("10.10.100.10", {}, Kind.ADDRESS_IS_HOST, "host node-a0", True, id="a host"),
-        pytest.param(A, {"egress_ips": (foreign("x", A),)}, Kind.ADDRESS_DUPLICATE, "EgressIP x", True, id="in another"),
+        pytest.param(
+            A, {"egress_ips": (foreign("x", A),)}, Kind.ADDRESS_DUPLICATE, "EgressIP x", True, id="in another"
+        ),
         pytest.param(A, {"interfaces": (lb,)}, Kind.ADDRESS_TAKEN, "eni-lb (load balancer x)", False, id="taken"),
         pytest.param(A, {"interfaces": (mute,)}, Kind.ADDRESS_TAKEN, "does not say whose", False, id="taken by nobody"),
         pytest.param(A, {"interfaces": (leftover,)}, Kind.ADDRESS_TAKEN, "running instance i-a0", True, id="leftover"),
         pytest.param(A, {"interfaces": (gone,)}, Kind.ADDRESS_TAKEN, "instance i-a7", False, id="unknown instance"),
         pytest.param(
-            A, {"interfaces": (leftover,), "cpics": (stale,)}, Kind.ADDRESS_TAKEN, "of EgressIP gone", True, id="stale CPIC"
+            A,
+            {"interfaces": (leftover,), "cpics": (stale,)},
+            Kind.ADDRESS_TAKEN,
+            "of EgressIP gone",
+            True,
+            id="stale CPIC",
         ),
         pytest.param(
-            A, {"interfaces": (leftover,), "cpics": (nameless,)}, Kind.ADDRESS_TAKEN, "(none named)", True, id="whose CPIC"
+            A,
+            {"interfaces": (leftover,), "cpics": (nameless,)},
+            Kind.ADDRESS_TAKEN,
+            "(none named)",
+            True,
+            id="whose CPIC",
         ),
         pytest.param(
             A, {"reservations": (other_vpc,)}, Kind.RESERVATION_FOREIGN, "belongs to cluster other", True, id="reserved"
@@ -210,7 +230,10 @@ def test_an_address_listed_in_two_objects_of_ours_leaves_the_idle_one() -> None:
     [
         ({"reservations": (make.reservation("10.10.100.240/28", cluster="other"),)}, Kind.RESERVATION_FOREIGN),
         ({"egress_ips": (foreign("x", A),)}, Kind.ADDRESS_DUPLICATE),
-        ({"nodes": (make.node(host_addresses=(IPv4Address(A),)), make.node("b"), make.node("c"))}, Kind.ADDRESS_IS_HOST),
+        (
+            {"nodes": (make.node(host_addresses=(IPv4Address(A),)), make.node("b"), make.node("c"))},
+            Kind.ADDRESS_IS_HOST,
+        ),
         ({"subnets": (make.subnet("b"), make.subnet("c"))}, Kind.ADDRESS_OUTSIDE),
     ],
     ids=["foreign reservation", "another object", "leaked into host-cidrs", "subnet not listed"],
@@ -410,7 +433,9 @@ def test_a_garbled_tag_is_passed_over() -> None:
 def test_a_remembered_address_that_is_taken_stays_remembered() -> None:
     """Once given, always given: while somebody else sits on it, it is held, its tag and reservation stay."""
     rested, desired, lost = remembered(egress_ips=())
-    squatter = make.interface("a", 9, id="eni-x", instance_id=None, addresses=(IPv4Address("10.10.100.224"),), holder="x")
+    squatter = make.interface(
+        "a", 9, id="eni-x", instance_id=None, addresses=(IPv4Address("10.10.100.224"),), holder="x"
+    )
     observed = settle(lost)
     planned = plan(replace(observed, interfaces=(*observed.interfaces, squatter)), desired)
     assert held(planned) == {"10.10.100.224": finding(planned, Kind.ADDRESS_TAKEN).summary}

@@ -100,9 +100,7 @@ def test_a_block_is_shared_with_nobody() -> None:
 def test_awss_own_addresses_are_never_reserved() -> None:
     """An object that lists one is told off, and EC2 is not asked for what it can't give."""
     there = make.egress_ip("ns", "10.10.100.3", "10.10.100.241")
-    planned = plan(
-        make.snapshot(egress_ips=(there,)), make.cluster(make.policy("ns", "10.10.100.3", "10.10.100.241"))
-    )
+    planned = plan(make.snapshot(egress_ips=(there,)), make.cluster(make.policy("ns", "10.10.100.3", "10.10.100.241")))
     assert [str(a.cidr) for a in planned.actions if isinstance(a, ReserveCidr)] == ["10.10.100.241/32"]
 
 

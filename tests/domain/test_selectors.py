@@ -11,7 +11,9 @@ NS, POD = ".spec.namespaceSelector", ".spec.podSelector"
 
 def there(namespaces: str, pods: str | None = None, *, owned: tuple[str, ...] = (), **others: str) -> EgressIp:
     managers = {path.replace("__", "."): manager for path, manager in others.items()}
-    return make.egress_ip(spec=EgressIpSpec((), namespaces, pods), owned_fields=frozenset(owned), other_managers=managers)
+    return make.egress_ip(
+        spec=EgressIpSpec((), namespaces, pods), owned_fields=frozenset(owned), other_managers=managers
+    )
 
 
 def labels(**pairs: str) -> str:
@@ -49,7 +51,9 @@ def test_equal_selectors_do_not_differ() -> None:
 def test_a_changed_and_a_missing_leaf_are_ours_to_set() -> None:
     """What the wish says and the object does not is set by an apply."""
     difference = compare(labels(app="a", team="b"), there(labels(app="x")), labels(run="r"))
-    assert difference == SpecDifference((f"{NS}.matchLabels.app", f"{NS}.matchLabels.team", f"{POD}.matchLabels.run"), ())
+    assert difference == SpecDifference(
+        (f"{NS}.matchLabels.app", f"{NS}.matchLabels.team", f"{POD}.matchLabels.run"), ()
+    )
 
 
 def test_a_leaf_of_ours_that_is_wished_no_more_is_dropped() -> None:

@@ -15,7 +15,6 @@ from ipaddress import IPv4Address
 from typing import assert_never
 
 from chalicelib.domain.actions import (
-    OWNER,
     Action,
     ApplyEgressIp,
     DeleteEgressIp,
@@ -29,7 +28,7 @@ from chalicelib.domain.capacity import CapacityReport, NodeCapacity, report_capa
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
 from chalicelib.domain.selectors import selector_leaves
-from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Reservation, Snapshot, Unknown
+from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Interface, Reservation, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.terrain import parse_address
 
@@ -61,9 +60,7 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
     assert not observed.unknown() or isinstance(observed.limits, Unknown)
     match action:
         case ReserveCidr():
-            made = Reservation(
-                f"scr-{action.cidr}", action.subnet_id, action.cidr, "explicit", "", dict(action.tags)
-            )
+            made = Reservation(f"scr-{action.cidr}", action.subnet_id, action.cidr, "explicit", "", dict(action.tags))
             return replace(observed, reservations=(*observed.reservations, made))
         case TagReservation():
             changed = [
@@ -196,13 +193,13 @@ def _least_loaded(
     return min(able, key=lambda row: (load[row.node], row.node), default=None)
 
 
-def _refusal(address: IPv4Address, row: NodeCapacity, load: int, interfaces: list[object]) -> str:
+def _refusal(address: IPv4Address, row: NodeCapacity, load: int, interfaces: list[Interface]) -> str:
     """What EC2 answers, "" for success."""
     if row.subnet is not None and address in aws_reserved(row.subnet):
         return "InvalidParameterValue"
     if load > row.capacity:
         return "PrivateIpAddressLimitExceeded"
-    if any(address in i.addresses or any(address in p for p in i.prefixes) for i in interfaces):  # type: ignore[attr-defined]
+    if any(address in i.addresses or any(address in p for p in i.prefixes) for i in interfaces):
         return "InvalidParameterValue: assigned, but move is not allowed"
     return ""
 
@@ -218,7 +215,9 @@ def _stated(observed: Snapshot) -> Snapshot:
     stated = tuple(
         replace(
             eip,
-            items=tuple((a, healthy[eip.name, a]) for a in dict.fromkeys(eip.spec.addresses) if (eip.name, a) in healthy),
+            items=tuple(
+                (a, healthy[eip.name, a]) for a in dict.fromkeys(eip.spec.addresses) if (eip.name, a) in healthy
+            ),
         )
         for eip in observed.egress_ips
     )

@@ -95,3 +95,16 @@ def test_a_visit_emits_its_metrics(stage: Stage, capsys: pytest.CaptureFixture[s
     assert {"Capacity", "Headroom", "HeadroomAfterLoss", "DriftedAddresses", "VisitDuration", "Calls"} <= names
     zones = {line["zone"] for line in lines if "zone" in line}
     assert zones == {"eu-central-1a", "eu-central-1b", "eu-central-1c"}
+
+
+def test_a_broken_edit_of_the_fleet_file_leaves_the_last_good_one_in_force(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A typo at night must not end the watch; it is said and counted."""
+    assert stage.plumbing.request("GET", "/clusters").status == 200
+    stage.put_fleet("clusters: 7")
+    stage.run_for(120)
+    answer = stage.plumbing.request("GET", "/clusters")
+    assert [cluster["cluster"] for cluster in answer.json["clusters"]] == ["payments"]
+    assert any("last good one stays" in record.getMessage() for record in caplog.records)
+    stage.put_fleet(stage.default_fleet)

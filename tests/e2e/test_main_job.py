@@ -250,7 +250,8 @@ def test_one_broken_cluster_does_not_delay_the_others(stage: Stage) -> None:
     other = stage.default_fleet.split("clusters:\n")[1].replace("name: payments", "name: broken", 1)
     other = other.replace(stage.rosa.api_url, "http://127.0.0.1:9").replace("infra_id: 2", "infra_id: 3", 1)
     stage.put_fleet(stage.default_fleet + other)
-    minutes(stage, 4)
+    minutes(stage, 1)
+    stage.run_for(20)
     assert len(serving(stage)) == 6
     runs = stage.documents("/clusters/broken/runs")["runs"]
     assert runs
@@ -259,7 +260,7 @@ def test_one_broken_cluster_does_not_delay_the_others(stage: Stage) -> None:
 
 def test_a_throttled_ec2_changes_nothing_and_heals(stage: Stage) -> None:
     """Unknown is not empty: nothing is removed or added on a partial view, and the next visit finishes."""
-    minutes(stage, 3)
+    minutes(stage, 2)
     before = reservations(stage)
     stage.rosa.kube.patch("egressips", "demo-egress-ns", {"spec": {"egressIPs": ["10.10.100.253"]}}, manager="x")
     stage.aws.faults.inject("ec2", "GetSubnetCidrReservations", throttled())

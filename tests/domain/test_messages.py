@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.messages import BODY_LIMIT, MOST_LISTED, SUBJECT_LIMIT, Alert, Occasion, Told, render_alert
+from chalicelib.domain.plan import plain
+from tests import factories as make
+
+REPAIR = "apply EgressIP ns: +10.10.100.253"
+
+
+def finding(number: int = 253, **changes: Any) -> Finding:
+    return Finding(
+        **{
+            "kind": Kind.ADDRESS_UNASSIGNED,
+            "subject": f"address 10.10.100.{number} of ns",
+            "severity": Severity.CRITICAL,
+            "summary": f"10.10.100.{number} (ns, eu-central-1a) is assigned to no node.",
+            "impact": "Its pods leave with their nodes' addresses.",
+            "todo": "Look at it.",
+            "repaired_by": REPAIR,
+            "evidence": ("CloudPrivateIPConfig: none", "network interface: none"),
+            **changes,
+        }
+    )
+
+
+def told(*findings: Finding, occasion: Occasion = Occasion.NEW) -> tuple[Told, ...]:
+    since = make.NOW - timedelta(minutes=3)
+    return tuple(Told(plain(made), made.fingerprint("demo"), since, occasion) for made in findings)
+
+
+def render(items: tuple[Told, ...], done: frozenset[str] = frozenset()) -> Alert:
+    return render_alert("demo", items, done=done, run_id="demo.1", now=make.NOW)
+
+
+def test_a_message_as_it_is_read() -> None:
+    """What, since when, what it means, what was done, what to do, what was seen, and where to look it up."""
+    made = render(told(finding()), frozenset({REPAIR}))
+    assert made.subject == "CRITICAL demo: address 10.10.100.253 of ns: address unassigned"
+    assert made.attributes == {"cluster": "demo", "severity": "critical", "kind": "address-unassigned"}
+    assert (
+        made.body
+        == f"""\
+CRITICAL: cluster demo, address-unassigned
+
+10.10.100.253 (ns, eu-central-1a) is assigned to no node.
+  Since:   2026-03-01 11:57:00 UTC
+  Traffic: Its pods leave with their nodes' addresses.
+  Done:    apply EgressIP ns: +10.10.100.253: applied, being verified
+  To do:   Look at it.
+  Seen:    CloudPrivateIPConfig: none
+  Seen:    network interface: none
+  Finding: {finding().fingerprint("demo")} address-unassigned
+
+Cluster demo, 2026-03-01 12:00:00 UTC, visit demo.1.
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "done", "says"),
+    [
+        ({}, frozenset(), f"nothing yet; planned: {REPAIR}"),
+        ({"repaired_by": ""}, frozenset({REPAIR}), "nothing; there is no repair that is safe without a person"),
+    ],
+)
+def test_what_was_done_is_not_overstated(changes: dict[str, Any], done: frozenset[str], says: str) -> None:
+    """A planned repair is not an applied one, and no repair is said to be none."""
+    assert f"  Done:    {says}\n" in render(told(finding(**changes)), done).body
+
+
+def test_empty_lines_are_left_out() -> None:
+    """No impact and nothing to do means no line for it."""
+    body = render(told(finding(impact="", todo="", evidence=()))).body
+    assert "Traffic:" not in body
+    assert "To do:" not in body
+
+
+def test_a_resolved_finding() -> None:
+    """Says that it is over and how long it took."""
+    made = render(told(finding(), occasion=Occasion.RESOLVED))
+    assert made.subject.startswith("RESOLVED demo: address 10.10.100.253")
+    assert "No longer the case: 10.10.100.253 (ns, eu-central-1a) is assigned to no node." in made.body
+    assert "from 2026-03-01 11:57:00 UTC, about 3 min" in made.body
+
+
+@pytest.mark.parametrize("occasion", [Occasion.REMINDER, Occasion.WORSE])
+def test_a_repeated_message_says_why_it_comes_again(occasion: Occasion) -> None:
+    """Still open, or worse than before."""
+    assert f"is assigned to no node. ({occasion.value})\n" in render(told(finding(), occasion=occasion)).body
+
+
+def test_findings_of_one_cause_are_one_message_the_worst_first() -> None:
+    """Subject and attributes are the worst one's."""
+    mild = finding(1, severity=Severity.WARNING, kind=Kind.CAPACITY_NO_SPARE)
+    made = render(told(mild, finding(2)))
+    assert made.subject == "CRITICAL demo: address 10.10.100.2 of ns: address unassigned and 1 more"
+    assert made.attributes["severity"] == "critical"
+    assert made.body.index("10.10.100.2 (") < made.body.index("10.10.100.1 (")
+    assert "2 findings of one cause" in made.body.splitlines()[0]
+
+
+def test_many_findings_are_cut_and_counted() -> None:
+    """A lost zone of two hundred addresses is a message that can be read."""
+    body = render(told(*(finding(number) for number in range(200)))).body
+    assert body.count("  Since:") == MOST_LISTED
+    assert f"... and {200 - MOST_LISTED} more of the same cause." in body
+
+
+def test_long_findings_are_cut_by_size() -> None:
+    """However long the evidence, SNS takes the message."""
+    body = render(told(*(finding(number, evidence=("ü" * 20_000,)) for number in range(10)))).body
+    assert len(body.encode()) < BODY_LIMIT + 1_000
+    assert "... and 6 more of the same cause." in body
+
+
+@pytest.mark.parametrize("subject", ["zone “ü” → ✓", "x" * 300, "a\nb\tc"])
+def test_subjects_fit_sns(subject: str) -> None:
+    """At most 100 printable ASCII characters, on one line."""
+    made = render(told(finding(subject=subject))).subject
+    assert len(made) <= SUBJECT_LIMIT
+    assert made.isascii()
+    assert made.isprintable()
+    assert made.startswith("CRITICAL demo: ")
+    assert (len(subject) < 100) or made.endswith("...")
