@@ -10,7 +10,7 @@ import gc
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import IPv4Address
@@ -35,37 +35,32 @@ from chalicelib.domain.snapshot import (
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PolicySpec, SecretRef
 
 SIZES = (100, 1_000, 5_000)
-QUICK_SIZES = (100, 300, 1_000)
+QUICK_SIZES = (100, 200, 400)
 ADDRESSES_PER_NODE = 2
 AIM_SECONDS, AIM_EXPONENT = 1.0, 1.25
+"""At 5,000 nodes. An n·log n of these sizes has an exponent of about 1.15."""
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MADE = NOW - timedelta(days=30)
 
 
-def measure(*, quick: bool) -> Result:
-    """Time both situations at every size, and fit how the time grows."""
+def measure(*, quick: bool, sizes: Sequence[int] = ()) -> Result:
+    """Time both situations at every size (numbers of nodes), and fit how the time grows."""
     began = time.perf_counter()
-    sizes = QUICK_SIZES if quick else SIZES
+    sizes = sizes or (QUICK_SIZES if quick else SIZES)
     rows: list[Row] = []
-    seconds: dict[str, list[float]] = {"first creation": [], "steady state": []}
+    seconds: dict[str, list[float]] = {}
     for nodes in sizes:
-        desired = wish(nodes)
-        empty = snapshot(nodes)
-        created = plan(empty, desired)
-        settled = settle(empty, created)
-        _check(created, plan(settled, desired), len(desired.policies))
-        for situation, observed in (("first creation", empty), ("steady state", settled)):
-            taken, peak = _time(partial(plan, observed, desired), 3 if nodes > 1_000 else 7)
-            seconds[situation].append(taken)
-            case = f"{situation}, {nodes:,} nodes × {len(desired.policies) * len(ZONES):,} addresses"
-            promised = nodes == SIZES[-1]
-            aim, met = ("≤ 1 s", taken <= AIM_SECONDS) if promised else ("", None)
-            rows.append(Row(case, "CPU time, s", taken, aim=aim, met=met))
+        for situation, run in situations(nodes).items():
+            taken, peak = _time(run, 3 if quick else 5)
+            seconds.setdefault(situation, []).append(taken)
+            case = f"{situation}, {nodes:,} nodes × {_policies(nodes) * len(ZONES):,} addresses"
+            met = taken <= AIM_SECONDS if nodes == SIZES[-1] else None
+            rows.append(Row(case, "CPU time, s", taken, aim=f"≤ {AIM_SECONDS:g} s", met=met))
             rows.append(Row(case, "memory while planning, MB", peak))
     for situation, taken_by_size in seconds.items():
         exponent = growth_exponent(sizes, taken_by_size)
-        near = exponent <= AIM_EXPONENT
-        rows.append(Row(situation, "b in time ≈ a·n^b", exponent, aim=f"≤ {AIM_EXPONENT}", met=None if quick else near))
+        met = exponent <= AIM_EXPONENT if sizes == SIZES else None
+        rows.append(Row(situation, "b in time ≈ a·n^b", exponent, aim=f"≤ {AIM_EXPONENT}", met=met))
     notes = [
         "planning waits for nothing: its CPU time is its wall time on a machine that is not busy otherwise",
         "memory is what planning allocates at its peak (tracemalloc), the snapshot itself not counted",
@@ -73,11 +68,24 @@ def measure(*, quick: bool) -> Result:
     return Result("planning", "one plan, in memory", rows, notes, time.perf_counter() - began)
 
 
+def situations(nodes: int) -> Mapping[str, Callable[[], Plan]]:
+    """Planning of both situations, ready to be timed; what is timed is first seen to be what it is called."""
+    desired, empty = wish(nodes), snapshot(nodes)
+    created = plan(empty, desired)
+    settled = settle(empty, created)
+    _check(created, plan(settled, desired), len(desired.policies))
+    return {"first creation": partial(plan, empty, desired), "steady state": partial(plan, settled, desired)}
+
+
+def _policies(nodes: int) -> int:
+    return nodes * ADDRESSES_PER_NODE // len(ZONES)
+
+
 def wish(nodes: int) -> ClusterSpec:
     """A fleet's cluster: as many policies as two addresses a node make, one address a zone each."""
     policies = tuple(
         PolicySpec(f"policy-{number:05d}", f'{{"matchLabels":{{"team":"t{number}"}}}}', per_zone=1)
-        for number in range(nodes * ADDRESSES_PER_NODE // len(ZONES))
+        for number in range(_policies(nodes))
     )
     api = ApiSpec("https://api.bench.example:443", SecretRef(env="TOKEN"))
     return ClusterSpec("bench", "eu-central-1", "bench-x7k2p", api, policies)
@@ -131,7 +139,6 @@ def settle(before: Snapshot, created: Plan) -> Snapshot:
 
 
 def _check(created: Plan, steady: Plan, policies: int) -> None:
-    """What is timed must be what it is called."""
     applied = sum(isinstance(action, ApplyEgressIp) for action in created.actions)
     if applied != policies or steady.actions or steady.moving or len(steady.verdicts) != policies * len(ZONES):
         raise AssertionError(f"{applied} of {policies} policies created; steady plan: {steady.actions[:3]}")
@@ -140,12 +147,11 @@ def _check(created: Plan, steady: Plan, policies: int) -> None:
 def _time(run: Callable[[], object], repetitions: int) -> tuple[float, float]:
     """Median CPU seconds, and megabytes allocated at the peak (in a run of its own: counting slows it down)."""
     seconds = []
+    gc.collect()
     for _ in range(repetitions):
-        gc.collect()
         began = time.process_time()
         run()
         seconds.append(time.process_time() - began)
-    gc.collect()
     tracemalloc.start()
     run()
     peak = tracemalloc.get_traced_memory()[1]
@@ -204,12 +210,11 @@ def _cpic(address: str, on: str, owner: str) -> Cpic:
 
 def _egress_ip(action: ApplyEgressIp, node_by_address: dict[str, int]) -> EgressIp:
     labels = {f".metadata.labels.{key}" for key in action.labels}
-    selector = f".spec.namespaceSelector.matchLabels.{'team'}"
     return EgressIp(
         name=action.name,
         uid=f"uid-{action.name}",
         labels=action.labels,
         spec=action.after,
         items=tuple((address, node_name(node_by_address[address])) for address in action.after.addresses),
-        owned_fields=frozenset({".spec.egressIPs", selector, *labels}),
+        owned_fields=frozenset({".spec.egressIPs", ".spec.namespaceSelector.matchLabels.team", *labels}),
     )

@@ -115,8 +115,8 @@ class Demo:
         self.show_visit(self.last_visit())
         say(
             "Zone c has no labelled node yet, so its two addresses are held back, and the finding says which ranges"
-            " would be right. The other four are reserved first, so that EC2 gives them to nobody else, then put into the"
-            " EgressIPs. OVN-Kubernetes has assigned them:"
+            " would be right. The other four are reserved first, so that EC2 gives them to nobody else, then put into"
+            " the EgressIPs. OVN-Kubernetes has assigned them:"
         )
         self.show_addresses()
 

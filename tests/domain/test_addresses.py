@@ -56,7 +56,7 @@ def test_the_highest_block_comes_first() -> None:
 def test_a_block_larger_than_the_subnet_is_made_smaller() -> None:
     """A /28 subnet can't give a /27, and not even a /28: AWS keeps five of its addresses."""
     tiny = IPv4Network("10.0.1.0/28")
-    assert [str(block) for block in clear_blocks(tiny, 27, taken=(), barred=())][0] == "10.0.1.8/30"
+    assert next(str(block) for block in clear_blocks(tiny, 27, taken=(), barred=())) == "10.0.1.8/30"
 
 
 def test_what_is_taken_elsewhere_does_not_matter() -> None:

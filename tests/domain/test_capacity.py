@@ -167,7 +167,7 @@ def test_a_node_without_host_cidrs_is_pointed_at() -> None:
 
 
 def test_losing_the_largest_node_is_what_n_minus_one_means() -> None:
-    """After a loss its addresses move to the rest of the subnet; the worst node to lose is the one with most capacity."""
+    """After a loss its addresses move to the rest of the subnet; the worst to lose is the one with most capacity."""
     small = make.node("a", 1, egress_config=EgressIpConfig("eni-a1", SUBNET_A, 3))
     observed = replace(carrying(*(f"10.10.100.{n}" for n in range(20, 25))), nodes=(make.node(), small))
     assert zone(observed).headroom == 12

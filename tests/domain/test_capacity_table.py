@@ -158,7 +158,7 @@ def test_one_node(row: Row) -> None:
 
 
 def test_all_nodes_together() -> None:
-    """The guide's line stops at the first node without the annotation and hides all behind it; the report has them all."""
+    """The guide's line stops at the first node without the annotation and hides the rest; the report has them all."""
     printed, error = by_guide(ROWS)
     assert [item["name"] for item in printed] == ["healthy"]
     assert error

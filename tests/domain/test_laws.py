@@ -47,7 +47,7 @@ def test_applying_and_planning_again_comes_to_rest(observed: Snapshot, desired: 
 def test_a_plan_cut_short_anywhere_is_finished_by_the_next(
     observed: Snapshot, desired: ClusterSpec, data: st.DataObject
 ) -> None:
-    """Whichever prefix of a plan was applied, and whether or not the platform has caught up, planning goes on to rest."""
+    """Whichever prefix of a plan was applied, whether or not the platform has caught up, planning goes on to rest."""
     planned = plan(observed, desired)
     cut = apply_plan(observed, planned, first=data.draw(st.integers(0, len(planned.actions))))
     converge(settle(cut) if data.draw(st.booleans()) else cut, desired)
@@ -80,7 +80,7 @@ def test_no_address_is_given_twice(observed: Snapshot, desired: ClusterSpec) -> 
 @laws
 @given(clusters, fleets)
 def test_what_is_asked_for_is_nobody_elses(observed: Snapshot, desired: ClusterSpec) -> None:
-    """An address that a plan adds is not AWS's, no host's, on no interface, in no other object, under no other's range."""
+    """An address that a plan adds is not AWS's, no host's, on no interface, in no other object or foreign range."""
     planned = plan(observed, desired)
     subnets = {subnet.id: subnet.cidr for subnet in observed.subnets}
     hosts = {address for node in observed.nodes for address in node.host_addresses or ()}
@@ -203,7 +203,7 @@ def test_blindness_changes_nothing(observed: Snapshot, desired: ClusterSpec, dat
 def test_an_unchanged_wish_never_costs_a_serving_address(
     observed: Snapshot, desired: ClusterSpec, data: st.DataObject
 ) -> None:
-    """However nodes, memories and objects suffer, no plan takes away what serves for a policy whose wish is the same."""
+    """However nodes, memories and objects suffer, no plan takes what serves from a policy whose wish is the same."""
     rested = converge(observed, desired)
     before = serving(rested)
     kept = {a.address for a in plan(rested, desired).allocations}

@@ -252,7 +252,7 @@ def test_what_serves_stays_and_the_finding_says_so(changes: dict[str, Any], kind
 
 
 def test_an_address_whose_subnet_is_gone_is_replaced_once_it_is_dead() -> None:
-    """Chosen addresses follow their zone into another subnet only when the old subnet is gone and nothing serves there."""
+    """Chosen addresses follow their zone into another subnet only when the old one is gone and nothing serves there."""
     dead = make.egress_ip("ns", "10.10.99.253")
     planned = plan(make.snapshot(egress_ips=(dead,)), make.cluster(make.policy("ns", per_zone=1)))
     assert "10.10.99.253" not in applied(planned)["ns"]
@@ -282,7 +282,7 @@ def test_a_zone_without_nodes_keeps_its_addresses() -> None:
 
 
 def test_chosen_addresses_come_one_a_zone_from_one_block_each() -> None:
-    """`per_zone` takes the next free addresses of a /28 near the top of each zone's subnet, and records them in tags."""
+    """`per_zone` takes the next free addresses of a /28 near the top of each zone's subnet, recorded in tags."""
     planned = plan(make.snapshot(), make.cluster(make.policy("ns", per_zone=1)))
     assert [action.summary for action in planned.actions] == [
         "reserve 10.10.100.224/28 in subnet-a",
@@ -432,7 +432,7 @@ def test_a_garbled_tag_is_passed_over() -> None:
 
 def test_a_remembered_address_that_is_taken_stays_remembered() -> None:
     """Once given, always given: while somebody else sits on it, it is held, its tag and reservation stay."""
-    rested, desired, lost = remembered(egress_ips=())
+    _, desired, lost = remembered(egress_ips=())
     squatter = make.interface(
         "a", 9, id="eni-x", instance_id=None, addresses=(IPv4Address("10.10.100.224"),), holder="x"
     )
@@ -473,8 +473,8 @@ def test_one_address_of_an_object_a_node() -> None:
     planned = plan(make.snapshot(), make.cluster(make.policy("ns", per_zone=2)))
     assert [len(addresses) for addresses in applied(planned).values()] == [3]
     assert set(held(planned).values()) == {
-        f"a node carries at most one address of an EgressIP, and the only eligible node in eu-central-1{zone} has one of"
-        " ns already"
+        f"a node carries at most one address of an EgressIP, and the only eligible node in eu-central-1{zone}"
+        " has one of ns already"
         for zone in "abc"
     }
     made = [a.tags for a in planned.actions if isinstance(a, ReserveCidr)]
@@ -508,7 +508,7 @@ def test_demand_never_passes_nodes_times_the_smallest_capacity() -> None:
 
 
 def test_the_node_that_would_be_chosen_must_have_room() -> None:
-    """A second address of an object must go to another node: if that one is full, it waits although the zone has room."""
+    """A second address of an object must go to another node: if that is full, it waits although the zone has room."""
     desired = make.cluster(*(make.policy(f"p{n}", f"10.10.100.{n}") for n in (20, 21)))
     full = converge(with_nodes(("a", 0), capacity=2), desired)
     second = with_nodes(("a", 0), ("a", 1), capacity=2)

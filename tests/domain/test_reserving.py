@@ -56,8 +56,7 @@ def test_a_record_of_a_policy_that_is_gone_stays_while_its_address_is_used() -> 
     only = make.cluster(make.policy("ns", per_zone=1))
     first = plan(rested, only)
     assert [a.summary.split(":")[0] for a in first.actions] == ["delete EgressIP old"]
-    last = [a for a in plan(replace(rested, egress_ips=rested.egress_ips[:1]), only).actions]
-    assert last == []
+    assert plan(replace(rested, egress_ips=rested.egress_ips[:1]), only).actions == ()
     cleared = replace(
         rested,
         egress_ips=tuple(e for e in rested.egress_ips if e.name == "ns"),
@@ -115,7 +114,7 @@ def test_a_lost_reservation_is_a_finding() -> None:
 
 
 def test_tags_of_a_large_adopted_range_stay_within_ec2s_limits() -> None:
-    """Handed to us by its tags, a /24 may hold more than tags can record: what fits is recorded, the same every time."""
+    """Handed to us by its tags, a /24 may hold more than they can record: what fits is recorded, always the same."""
     people = {f"team-{number}": "x" for number in range(30)}
     there = make.reservation("10.10.100.0/24", tags={**make.tags(), **people})
     many = make.policy("many", *numbered(*range(100, 130)))

@@ -49,16 +49,20 @@ TAGS = TagReservation(
         (ReserveCidr("subnet-a", CIDR, {}, (), "r"), "reserve 10.10.100.224/28 in subnet-a"),
         (
             TAGS,
-            "record on reservation 10.10.100.224/28: q (held) = 10.10.100.227, ns = 10.10.100.225,"
-            " no longer p (held), no longer old",
+            (
+                "record on reservation 10.10.100.224/28: q (held) = 10.10.100.227, ns = 10.10.100.225,"
+                " no longer p (held), no longer old"
+            ),
         ),
         (ReleaseReservation("scr-1", "subnet-a", CIDR, (), "r"), "release reservation 10.10.100.224/28 in subnet-a"),
         (LabelNode("node-a0", (), "r"), "label node node-a0 k8s.ovn.org/egress-assignable"),
         (apply(None, BEFORE), "create EgressIP ns: +10.0.0.1 +10.0.0.2"),
         (
             apply(BEFORE, AFTER),
-            f"apply EgressIP ns: +10.0.0.3 -10.0.0.1 namespaceSelector {make.NAMESPACES} →"
-            f' {{"matchLabels":{{"a":"b"}}}} podSelector None → {make.PODS}',
+            (
+                f"apply EgressIP ns: +10.0.0.3 -10.0.0.1 namespaceSelector {make.NAMESPACES} →"
+                f' {{"matchLabels":{{"a":"b"}}}} podSelector None → {make.PODS}'
+            ),
         ),
         (apply(BEFORE, BEFORE), "apply EgressIP ns: labels"),
         (DeleteEgressIp("ns", "uid", BEFORE, (), "r"), "delete EgressIP ns: -10.0.0.1 -10.0.0.2"),
