@@ -40,7 +40,7 @@ def measure(*, quick: bool, sizes: Sequence[int] = ()) -> Result:
         for nodes in sizes:
             with child("bench.kube_process", str(nodes)) as url:
                 ways = Ways(url, Path(home), nodes)
-                samples = alternate({"ours": ways.ours, "theirs": ways.theirs}, 3 if quick or nodes == SIZES[-1] else 5)
+                samples = alternate({"ours": ways.ours, "theirs": ways.theirs}, 3 if quick or nodes > SIZES[0] else 5)
             rows += _rows(nodes, median_of(samples["ours"]), median_of(samples["theirs"]))
             details[str(nodes)] = {name: [sample.seconds for sample in taken] for name, taken in samples.items()}
     notes = [

@@ -46,7 +46,7 @@ def measure(*, quick: bool) -> Result:
         rows = [Row("the package", "zip, MB", megabytes, naive.zipped_bytes / 1e6, f"≤ {AIM_ZIP_MEGABYTES:g} MB", met)]
         compared = {"api_handler": "capacity", "intake": "forward"} if quick else COMPARED
         for function, other in compared.items():
-            rows += _compare(place, ours, naive, (function, other), 2 if quick else 5)
+            rows += _compare(place, ours, naive, (function, other), 2 if quick else 3)
         notes = list(_notes(place, naive, quick=quick))
     return Result("cold-start", "interpreter start to first answer", rows, notes, time.perf_counter() - began)
 

@@ -141,7 +141,8 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             Kind.NO_ELIGIBLE_NODE,
             f"zone {zone} ({cidr})",
             Severity.CRITICAL,
-            f"No node in {zone} ({cidr}) can carry an egress address; {demand.total} are wanted there ({policies}).",
+            f"No node in {zone} ({cidr}) can carry an egress address;"
+            f" {demand.total} {'is' if demand.total == 1 else 'are'} wanted there ({policies}).",
             impact="Pods of these policies leave by other zones' addresses, or by their node's where there is none.",
             todo=f"See that a labelled machine pool has a Ready node in {zone}; `egress-keeper capacity` says of each"
             " node why it can't.",

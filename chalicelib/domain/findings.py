@@ -23,7 +23,10 @@ class Severity(StrEnum):
 
 
 class Kind(StrEnum):
-    """Every kind of finding. The values are an interface: alert attribute, metric dimension, name of the runbook."""
+    """Every kind of finding. The values are an interface: alert attribute, metric dimension, name of the runbook.
+
+    In the order in which they are told: what is likely a cause before what is likely its effect.
+    """
 
     SECTION_UNKNOWN = "section-unknown"
     NODE_UNUSABLE = "node-unusable"
@@ -77,6 +80,11 @@ FAIL_OPEN = (
     "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."
 )
 """OVN-Kubernetes programs nothing for an EgressIP without an assigned address: pods go out as if there were none."""
+
+
+def telling_order(severity: str, kind: str, subject: str) -> tuple[int, int, str]:
+    """Sort key of findings, live or remembered: the worst first, then by kind, then by subject."""
+    return (list(Severity).index(Severity(severity)), list(Kind).index(Kind(kind)), subject)
 
 
 def some_of(names: Iterable[str], most: int = 8) -> str:

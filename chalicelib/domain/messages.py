@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from chalicelib.domain.findings import Severity
+from chalicelib.domain.findings import telling_order
 
 SUBJECT_LIMIT = 100
 """SNS: at most 100 characters, printable ASCII (API reference, Publish)."""
@@ -59,7 +59,7 @@ def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], 
         told: At least one.
         done: Summaries of the actions applied by this visit.
     """
-    told = tuple(sorted(told, key=lambda item: _rank(item.document["severity"])))
+    told = tuple(sorted(told, key=_telling_order))
     worst = told[0].document
     resolved = told[0].occasion is Occasion.RESOLVED
     severity, kind = str(worst["severity"]), str(worst["kind"])
@@ -124,5 +124,5 @@ def _subject(text: str) -> str:
     return ascii_only if len(ascii_only) <= SUBJECT_LIMIT else f"{ascii_only[: SUBJECT_LIMIT - 3]}..."
 
 
-def _rank(severity: str) -> int:
-    return [member.value for member in Severity].index(severity)
+def _telling_order(item: Told) -> tuple[int, int, str]:
+    return telling_order(item.document["severity"], item.document["kind"], item.document["subject"])

@@ -49,7 +49,7 @@ class _Wish:
     """What one policy has and wants.
 
     Attributes:
-        given: Addresses that belong to it already, in order of preference: listed, or found again.
+        given: Addresses that belong to it already: listed in the fleet file, or found again.
         present: Those that its object lists now.
         blocked: Why nothing can be asked for in its name; empty where it can.
     """
@@ -91,7 +91,7 @@ class _Placer:
         self.giving_up: set[str] = set()
         self.out = Placement()
         wishes = [self._wish(policy) for policy in sorted(terrain.desired.policies, key=lambda policy: policy.name)]
-        self.owner_by_address = self._settle(wishes)
+        self.owner_by_address = self._owner_by_address(wishes)
         self.wishes = {wish.policy.name: self._without_lost(wish) for wish in wishes}
         self.room = Room(terrain, self._asked())
         self.out.asked_in = self.room.asked_in
@@ -154,7 +154,7 @@ class _Placer:
         subnet = self.terrain.subnet_of(address)
         return subnet is not None and address in aws_reserved(subnet.cidr)
 
-    def _settle(self, wishes: list[_Wish]) -> dict[IPv4Address, str]:
+    def _owner_by_address(self, wishes: list[_Wish]) -> dict[IPv4Address, str]:
         """One owner for each address: where it serves, else where the object lists it, else who comes first by name."""
         owner: dict[IPv4Address, str] = {}
         ranked = sorted(
@@ -296,9 +296,9 @@ class _Placer:
             yield from block
 
     def _taken_in(self, subnet: Subnet) -> frozenset[IPv4Address]:
-        """Addresses that no choice may take: on an interface or host, listed or remembered anywhere, or AWS's."""
+        """Addresses that no choice may take: on an interface or host, listed anywhere, a policy's already, or AWS's."""
         hosts = self.terrain.host_by_address
-        return aws_reserved(subnet.cidr).union(self.terrain.used, self.terrain.remembered, self.owner_by_address, hosts)
+        return aws_reserved(subnet.cidr).union(self.terrain.used, self.owner_by_address, hosts)
 
     def _no_free_address(self, policy: PolicySpec, subnet: Subnet) -> None:
         self.out.incomplete.add(policy.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from chalicelib.domain.actions import LabelNode
 from chalicelib.domain.capacity import report_capacity
 from chalicelib.domain.diagnosis import diagnose_addresses, diagnose_capacity, diagnose_nodes, what_moves
-from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
 from chalicelib.domain.objects import plan_objects
 from chalicelib.domain.placement import JOINING_TIME, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
@@ -124,6 +124,5 @@ def _unknown_finding(section: Unknown) -> Finding:
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    order = {severity: index for index, severity in enumerate(Severity)}
     unique = {(f.kind, f.subject): f for f in findings}
-    return tuple(sorted(unique.values(), key=lambda f: (order[f.severity], f.kind, f.subject)))
+    return tuple(sorted(unique.values(), key=lambda f: telling_order(f.severity, f.kind, f.subject)))

@@ -124,7 +124,7 @@ def _reserve(terrain: Terrain, subnet_id: str, cidr: IPv4Network, inside: list[A
         cidr,
         _tags(terrain, _holders(inside, {}), {}),
         policies,
-        f"keeps EC2 from giving {', '.join(str(a.address) for a in inside)} ({', '.join(policies)}) to anything else",
+        f"EC2 must give {', '.join(str(a.address) for a in inside)} ({', '.join(policies)}) to nothing else",
     )
 
 
@@ -177,7 +177,7 @@ def _record(terrain: Terrain, reservation: Reservation, inside: list[Allocation]
         dict(sorted(reservation.tags.items())),
         _tags(terrain, holders, foreign),
         policies,
-        "remembers which address belongs to which policy, should everything else be lost",
+        "the tags are where an address is found again should its EgressIP be lost",
     )
 
 

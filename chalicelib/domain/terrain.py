@@ -107,8 +107,6 @@ class Terrain:
         self.used = frozenset(_used(self))
         """Addresses that an EgressIP, a CPIC or a network interface has, whoever's."""
         self._used = AddressCount(self.used)
-        self.remembered = frozenset(address for listed in self._recorded.values() for address in listed)
-        """Addresses that our reservations remember, for policies that are gone too."""
         ids = self._labelled_subnets() | self._pool_subnets()
         self.carrying_subnets: Mapping[str, Subnet] = {
             subnet.id: subnet

@@ -29,8 +29,9 @@ from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.terrain import is_our_object
+from tests import factories as make
 from tests.domain.strategies import clusters, fleets, healthy_clusters
-from tests.domain.world import apply_plan, converge, serving, settle
+from tests.domain.world import ConflictError, apply_plan, converge, serving, settle
 
 laws = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -288,12 +289,8 @@ def damages(draw: st.DrawFn, observed: Snapshot) -> Snapshot:
     return observed
 
 
-def test_applying_a_foreign_field_without_force_would_fail(  # the fake itself must be able to object
-) -> None:
-    """The world refuses an unforced apply over another manager's value, so that the laws above mean something."""
-    from tests import factories as make
-    from tests.domain.world import ConflictError
-
+def test_the_world_objects_to_an_unforced_apply_over_anothers_value() -> None:
+    """The API server would refuse it, and so must the world in which the laws above are tried."""
     edited = make.egress_ip("ns", "10.10.100.253", other_managers={".spec.egressIPs": "kubectl-edit"})
     action = ApplyEgressIp(
         "ns", edited.spec, replace(edited.spec, addresses=("10.10.100.9",)), {}, force=False, policies=(), reason=""

@@ -96,13 +96,16 @@ def test_a_repeated_message_says_why_it_comes_again(occasion: Occasion) -> None:
 
 
 def test_findings_of_one_cause_are_one_message_the_worst_first() -> None:
-    """Subject and attributes are the worst one's."""
+    """Subject and attributes are those of the worst; among equals a cause comes before its effects."""
     mild = finding(1, severity=Severity.WARNING, kind=Kind.CAPACITY_NO_SPARE)
-    made = render(told(mild, finding(2)))
-    assert made.subject == "CRITICAL demo: address 10.10.100.2 of ns: address unassigned and 1 more"
+    effect = finding(3, kind=Kind.STATUS_LOST)
+    made = render(told(mild, effect, finding(2)))
+    assert made.subject == "CRITICAL demo: address 10.10.100.2 of ns: address unassigned and 2 more"
     assert made.attributes["severity"] == "critical"
-    assert made.body.index("10.10.100.2 (") < made.body.index("10.10.100.1 (")
-    assert "2 findings of one cause" in made.body.splitlines()[0]
+    assert [line for line in made.body.splitlines() if "(ns, " in line] == [
+        f"10.10.100.{number} (ns, eu-central-1a) is assigned to no node." for number in (2, 3, 1)
+    ]
+    assert "3 findings of one cause" in made.body.splitlines()[0]
 
 
 def test_many_findings_are_cut_and_counted() -> None:

@@ -1,61 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 
-from chalicelib.domain.actions import ApplyEgressIp, ReserveCidr, TagReservation
-from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.plan import Plan
+from chalicelib.domain.actions import ReserveCidr, TagReservation
+from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.planning import plan
-from chalicelib.domain.snapshot import EgressIp, EgressIpConfig, Snapshot
-from chalicelib.domain.spec import ClusterSpec, PolicySpec
+from chalicelib.domain.snapshot import EgressIpConfig
+from chalicelib.domain.spec import PolicySpec
 from tests import factories as make
-from tests.domain.world import apply_plan, converge, settle
-
-A, B, C = "10.10.100.253", "10.10.150.253", "10.10.200.253"
-
-
-def finding(planned: Plan, kind: Kind, subject: str = "") -> Finding:
-    found = [f for f in planned.findings if f.kind is kind and f.subject.startswith(subject)]
-    assert len(found) == 1, [f"{f.kind}: {f.summary}" for f in planned.findings]
-    return found[0]
-
-
-def applied(planned: Plan) -> dict[str, tuple[str, ...]]:
-    return {a.name: a.after.addresses for a in planned.actions if isinstance(a, ApplyEgressIp)}
-
-
-def held(planned: Plan) -> dict[str, str]:
-    return {str(a.address): a.held for a in planned.allocations if a.held}
-
-
-def given(planned: Plan, policy: str = "ns") -> set[str]:
-    return {str(a.address) for a in planned.allocations if a.policy == policy}
-
-
-def with_nodes(*pairs: tuple[str, int], capacity: int = 14, **changes: Any) -> Snapshot:
-    """A cluster of just these nodes, each with this capacity."""
-    nodes = [
-        make.node(z, n, egress_config=EgressIpConfig(f"eni-{z}{n}", IPv4Network(make.ZONES[z]), capacity))
-        for z, n in pairs
-    ]
-    return make.snapshot(
-        **{
-            "nodes": tuple(nodes),
-            "instances": tuple(make.instance(*pair) for pair in pairs),
-            "interfaces": tuple(make.interface(*pair) for pair in pairs),
-            **changes,
-        }
-    )
-
-
-def foreign(name: str, *addresses: str) -> EgressIp:
-    return make.egress_ip(name, *addresses, labels={}, owned_fields=frozenset(), other_managers={".spec": "kubectl"})
-
+from tests.domain.reading import A, B, C, applied, finding, foreign, given, held
+from tests.domain.world import converge, settle
 
 # Listed addresses
 
@@ -134,6 +92,14 @@ def objections() -> list[Any]:
             "/32, prefix), which is not ours.",
             True,
             id="a prefix",
+        ),
+        pytest.param(
+            A,
+            {"reservations": (make.reservation(f"{A}/32", cluster="other"),)},
+            Kind.RESERVATION_FOREIGN,
+            "belongs to cluster other",
+            True,
+            id="another keeper's",
         ),
     ]
 
@@ -352,251 +318,3 @@ def test_a_block_beyond_a_28_is_never_made() -> None:
     """A wish for larger blocks is cut to /28: a tag value and the tags of a reservation hold no more."""
     planned = plan(make.snapshot(), make.cluster(make.policy("ns", per_zone=1), block_prefix=24))
     assert {a.cidr.prefixlen for a in planned.actions if isinstance(a, ReserveCidr)} == {28}
-
-
-# What is remembered
-
-
-def remembered(**losses: Any) -> tuple[Snapshot, ClusterSpec, Snapshot]:
-    desired = make.cluster(make.policy("ns", per_zone=1))
-    rested = converge(make.snapshot(), desired)
-    return rested, desired, replace(rested, **losses)
-
-
-def test_tags_bring_back_a_deleted_object() -> None:
-    """Deleting the EgressIP by hand brings back the same addresses, as soon as they are off the nodes."""
-    rested, desired, lost = remembered(egress_ips=())
-    again = converge(settle(lost), desired)
-    assert again.egress_ips[0].spec == rested.egress_ips[0].spec
-    planned = plan(settle(lost), desired)
-    assert finding(planned, Kind.OBJECT_MISSING).repaired_by == planned.actions[-1].summary
-    assert {a.source for a in planned.allocations} == {"reservation"}
-
-
-def test_the_object_brings_back_lost_reservations() -> None:
-    """Reservations deleted by hand are made again around the addresses that the object lists."""
-    rested, desired, lost = remembered(reservations=())
-    planned = plan(lost, desired)
-    assert [a.summary for a in planned.actions] == [f"reserve {r.cidr} in {r.subnet_id}" for r in rested.reservations]
-    assert {f.repaired_by for f in planned.findings if f.kind is Kind.RESERVATION_MISSING} == {
-        a.summary for a in planned.actions
-    }
-    assert {a.source for a in planned.allocations} == {"object"}
-
-
-def test_the_object_brings_back_lost_tags() -> None:
-    """A wiped tag is written again, and nothing else happens."""
-    rested, desired, _ = remembered()
-    wiped = replace(rested, reservations=tuple(replace(r, tags=make.tags()) for r in rested.reservations))
-    planned = plan(wiped, desired)
-    assert [a.write for a in planned.actions if isinstance(a, TagReservation)] == [
-        {"egress-keeper/policy/ns": str(r.cidr[0])} for r in rested.reservations
-    ]
-    assert len(planned.actions) == 3
-
-
-def test_tags_win_over_a_list_edited_by_hand() -> None:
-    """What somebody wrote over our list is no wish; the remembered addresses are put back."""
-    rested, desired, _ = remembered()
-    there = rested.egress_ips[0]
-    edited = replace(
-        there,
-        spec=replace(there.spec, addresses=("10.10.100.77", *there.spec.addresses[1:])),
-        owned_fields=there.owned_fields - {".spec.egressIPs"},
-        other_managers={".spec.egressIPs": "kubectl-edit"},
-    )
-    planned = plan(replace(rested, egress_ips=(edited,)), desired)
-    (action,) = planned.actions
-    assert isinstance(action, ApplyEgressIp)
-    assert set(action.after.addresses) == set(there.spec.addresses)
-    assert action.force
-    assert "kubectl-edit" in finding(planned, Kind.SPEC_EDITED).summary
-
-
-def test_what_serves_in_an_edited_list_is_kept_where_nothing_is_remembered() -> None:
-    """A lost tag and a hand edit together don't cost a serving address."""
-    rested, desired, _ = remembered()
-    there = rested.egress_ips[0]
-    edited = replace(there, owned_fields=frozenset(), other_managers={".spec.egressIPs": "kubectl-edit"})
-    partly = tuple(replace(r, tags=make.tags()) if r.subnet_id == "subnet-a" else r for r in rested.reservations)
-    planned = plan(replace(rested, egress_ips=(edited,), reservations=partly), desired)
-    assert given(planned) == set(there.spec.addresses)
-
-
-def test_a_garbled_tag_is_passed_over() -> None:
-    """People may write anything into a tag: what is no address, or not of this range, is not remembered."""
-    garbled = make.reservation("10.10.100.224/28", tags=make.tags(ns="10.10.100.225 soon 10.10.150.9 10.10.100.230/31"))
-    planned = plan(make.snapshot(reservations=(garbled,)), make.cluster(make.policy("ns", per_zone=1)))
-    assert {a for a in given(planned) if a.startswith("10.10.100.")} == {"10.10.100.225"}
-
-
-def test_a_remembered_address_that_is_taken_stays_remembered() -> None:
-    """Once given, always given: while somebody else sits on it, it is held, its tag and reservation stay."""
-    _, desired, lost = remembered(egress_ips=())
-    squatter = make.interface(
-        "a", 9, id="eni-x", instance_id=None, addresses=(IPv4Address("10.10.100.224"),), holder="x"
-    )
-    observed = settle(lost)
-    planned = plan(replace(observed, interfaces=(*observed.interfaces, squatter)), desired)
-    assert held(planned) == {"10.10.100.224": finding(planned, Kind.ADDRESS_TAKEN).summary}
-    assert applied(planned) == {"ns": ("10.10.150.224", "10.10.200.224")}
-    assert not any(isinstance(a, TagReservation) for a in planned.actions)
-
-
-def test_an_object_of_that_name_that_is_not_ours_is_left_alone() -> None:
-    """Nothing is chosen for a policy whose name is taken, but what it was given before stays reserved."""
-    wish = make.cluster(make.policy("ns", per_zone=1))
-    fresh = plan(make.snapshot(egress_ips=(foreign("ns", A),)), wish)
-    assert (fresh.actions, fresh.allocations) == ((), ())
-    assert "written by kubectl" in finding(fresh, Kind.OBJECT_FOREIGN).summary
-    _, _, taken = remembered(egress_ips=(foreign("ns", A),))
-    later = plan(settle(taken), wish)
-    assert later.actions == ()
-    assert set(held(later).values()) == {"an EgressIP ns exists that is not ours"}
-
-
-def test_an_object_handed_over_keeps_its_addresses() -> None:
-    """With our label on it an object of that name is ours, and what it lists is what it was given."""
-    observed = settle(make.snapshot(egress_ips=(foreign("ns", A, B),)))
-    (there,) = observed.egress_ips
-    labelled = replace(there, labels={"app.kubernetes.io/managed-by": "egress-keeper"})
-    planned = plan(replace(observed, egress_ips=(labelled,)), make.cluster(make.policy("ns", per_zone=1)))
-    assert {A, B} <= given(planned)
-    assert not any(a.removes for a in planned.actions if isinstance(a, ApplyEgressIp))
-
-
-# Room
-
-
-def test_one_address_of_an_object_a_node() -> None:
-    """With one eligible node a zone, the second address waits: reserved, recorded as held, and said."""
-    planned = plan(make.snapshot(), make.cluster(make.policy("ns", per_zone=2)))
-    assert [len(addresses) for addresses in applied(planned).values()] == [3]
-    assert set(held(planned).values()) == {
-        f"a node carries at most one address of an EgressIP, and the only eligible node in eu-central-1{zone}"
-        " has one of ns already"
-        for zone in "abc"
-    }
-    made = [a.tags for a in planned.actions if isinstance(a, ReserveCidr)]
-    assert made[0] == make.tags(ns="10.10.100.224") | {"egress-keeper/held/ns": "10.10.100.225"}
-
-
-def test_held_addresses_are_asked_for_when_a_node_comes() -> None:
-    """The address that was reserved is the one that is used, and nobody is told that an object is missing."""
-    desired = make.cluster(make.policy("ns", "10.10.100.9"))
-    waiting = converge(with_nodes(nodes=(), instances=(make.instance(),)), desired)
-    assert waiting.egress_ips == ()
-    assert waiting.reservations[0].tags == {**make.tags(), "egress-keeper/held/ns": "10.10.100.9"}
-    ready = replace(waiting, nodes=(make.node(),))
-    planned = plan(ready, desired)
-    assert [a.summary for a in planned.actions] == [
-        "record on reservation 10.10.100.9/32: ns = 10.10.100.9, no longer ns (held)",
-        "create EgressIP ns: +10.10.100.9",
-    ]
-    assert Kind.OBJECT_MISSING not in {f.kind for f in planned.findings}
-
-
-def test_demand_never_passes_nodes_times_the_smallest_capacity() -> None:
-    """The platform fills nodes evenly and past their capacity, so the smallest of them counts for all."""
-    observed = with_nodes(("a", 0), ("a", 1), capacity=2)
-    small = make.node("a", 1, egress_config=EgressIpConfig("eni-a1", IPv4Network(make.ZONES["a"]), 1))
-    desired = make.cluster(*(make.policy(f"p{n}", f"10.10.100.{n}") for n in range(20, 23)))
-    planned = plan(replace(observed, nodes=(observed.nodes[0], small)), desired)
-    assert sorted(applied(planned)) == ["p20", "p21"]
-    assert "take 2 at most (1 each" in held(planned)["10.10.100.22"]
-    assert "1 each" in finding(planned, Kind.CAPACITY_SHORTFALL).summary
-
-
-def test_the_node_that_would_be_chosen_must_have_room() -> None:
-    """A second address of an object must go to another node: if that is full, it waits although the zone has room."""
-    desired = make.cluster(*(make.policy(f"p{n}", f"10.10.100.{n}") for n in (20, 21)))
-    full = converge(with_nodes(("a", 0), capacity=2), desired)
-    second = with_nodes(("a", 0), ("a", 1), capacity=2)
-    grown = replace(
-        full,
-        nodes=second.nodes,
-        instances=second.instances,
-        interfaces=(*full.interfaces, make.interface("a", 1)),
-    )
-    planned = plan(grown, make.cluster(*desired.policies, make.policy("q", "10.10.100.30", "10.10.100.31")))
-    assert applied(planned)["q"] == ("10.10.100.30",)
-    assert held(planned) == {
-        "10.10.100.31": "node node-a0, which OVN-Kubernetes would choose for it, has 2 of 2 addresses already"
-    }
-
-
-def test_other_peoples_addresses_take_room_too() -> None:
-    """A foreign EgressIP counts like ours, and the shortfall is told."""
-    observed = settle(with_nodes(("a", 0), capacity=1, egress_ips=(foreign("x", "10.10.100.40"),)))
-    planned = plan(observed, make.cluster(make.policy("ns", "10.10.100.41")))
-    assert applied(planned) == {}
-    assert "2 addresses are wanted there and its nodes can carry 1" in finding(planned, Kind.CAPACITY_SHORTFALL).summary
-
-
-def test_what_nobody_lists_takes_room_until_it_is_gone() -> None:
-    """A stale CPIC holds its place on the node."""
-    stale = make.cpic("10.10.100.40", owner="gone")
-    observed = with_nodes(("a", 0), capacity=1, cpics=(stale,))
-    assert applied(plan(observed, make.cluster(make.policy("ns", "10.10.100.41")))) == {}
-
-
-def test_nothing_is_added_while_a_node_joins() -> None:
-    """Any young node without host-cidrs, in whatever zone, makes the platform drop new assignments without a word."""
-    joining = make.node("c", 1, host_addresses=None, created_at=make.NOW - timedelta(minutes=3), assignable=None)
-    observed = make.snapshot()
-    planned = plan(replace(observed, nodes=(*observed.nodes, joining)), make.cluster(make.policy("ns", A)))
-    assert applied(planned) == {}
-    assert held(planned)[A].startswith("node node-c1 is joining")
-    assert not {f.kind for f in planned.findings} & {Kind.CAPACITY_SHORTFALL, Kind.NODE_UNUSABLE}
-
-
-def test_a_node_that_never_gets_host_cidrs_does_not_hold_up_the_rest_for_ever() -> None:
-    """After the platform's own patience the node is a finding of its own, and additions go ahead."""
-    broken = make.node("c", 1, host_addresses=None, assignable=None)
-    observed = make.snapshot()
-    planned = plan(replace(observed, nodes=(*observed.nodes, broken)), make.cluster(make.policy("ns", A)))
-    assert applied(planned) == {"ns": (A,)}
-    assert "drops every new assignment" in finding(planned, Kind.NODE_UNUSABLE).impact
-
-
-# Replacing
-
-
-def test_a_replacement_is_made_at_once_where_it_has_a_place() -> None:
-    """The old address makes room for the new one: on a full zone too, replacing is one apply."""
-    rested = converge(with_nodes(("a", 0), capacity=1), make.cluster(make.policy("ns", "10.10.100.20")))
-    planned = plan(rested, make.cluster(make.policy("ns", "10.10.100.21")))
-    assert applied(planned) == {"ns": ("10.10.100.21",)}
-    (action,) = (a for a in planned.actions if isinstance(a, ApplyEgressIp))
-    assert action.reason.endswith("the platform removes before it adds")
-
-
-def test_nothing_is_taken_away_while_its_replacement_has_no_place() -> None:
-    """The address in the object stays until all that is wanted instead can be asked for."""
-    rested = converge(make.snapshot(), make.cluster(make.policy("ns", A)))
-    planned = plan(rested, make.cluster(make.policy("ns", "10.10.100.3")))
-    assert applied(planned) == {}
-    assert f"remove {A} from EgressIP ns" in {w.what for w in planned.withheld}
-
-
-def test_an_address_that_stays_makes_no_room() -> None:
-    """What can't be given up yet is counted, so that another policy is not put in its place."""
-    rested = converge(with_nodes(("a", 0), capacity=1), make.cluster(make.policy("ns", "10.10.100.20")))
-    desired = make.cluster(make.policy("ns", "10.10.100.3"), make.policy("other", "10.10.100.21"))
-    assert applied(plan(rested, desired)) == {}
-
-
-def test_what_is_no_address_goes_even_then() -> None:
-    """OVN-Kubernetes ignores an object with one bad entry: it serves nobody and is dropped, whatever waits."""
-    there = make.egress_ip("ns", A, "10.10.100.256")
-    planned = plan(make.snapshot(egress_ips=(there,)), make.cluster(make.policy("ns", A, "10.10.100.3")))
-    assert applied(planned) == {"ns": (A,)}
-
-
-def test_applied_and_settled_a_fresh_fleet_is_at_rest() -> None:
-    """Listed and chosen policies on a healthy cluster need exactly one plan."""
-    desired = make.cluster(make.policy("ns", A, B, C), make.policy("pod", per_zone=2))
-    observed = make.snapshot(nodes_per_zone=3)
-    again = plan(settle(apply_plan(observed, plan(observed, desired))), desired)
-    assert (again.actions, again.withheld, again.findings) == ((), (), ())
-    assert {v.state.value for v in again.verdicts} == {"serving"}

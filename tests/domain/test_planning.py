@@ -145,7 +145,7 @@ def test_a_zone_without_nodes() -> None:
     planned = plan(replace(observed, instances=(*observed.instances, make.instance("a"))), DESIRED)
     (finding,) = found(planned, Kind.NO_ELIGIBLE_NODE)
     assert finding.subject == "zone eu-central-1a (10.10.100.0/24)"
-    assert "1 are wanted there (ns)" in finding.summary
+    assert "1 is wanted there (ns)" in finding.summary
     assert "capacity: 0" in finding.evidence
 
 
@@ -178,6 +178,13 @@ def test_room_after_losing_one_node(nodes: int, policies: int, spare: bool) -> N
     warnings = found(plan(rested, desired), Kind.CAPACITY_NO_SPARE)
     assert bool(warnings) is not spare
     assert all(finding.severity is Severity.WARNING for finding in warnings)
+
+
+def test_room_for_each_of_a_policys_addresses_after_losing_one_node() -> None:
+    """Two addresses of one policy need two nodes: with two there is no spare, however much capacity they have."""
+    desired = make.cluster(make.policy("ns", A, "10.10.100.20"))
+    planned = plan(converge(make.snapshot("a", 2), desired), desired)
+    assert len(found(planned, Kind.CAPACITY_NO_SPARE)) == 1
 
 
 @pytest.mark.parametrize(("available", "short"), [(8, False), (7, True)])
@@ -248,13 +255,23 @@ def test_addresses_in_transit_move() -> None:
 # The plan as a whole
 
 
+def test_others_are_named_in_order() -> None:
+    """A finding that names several objects names them the same way, however they were listed."""
+    others = tuple(make.egress_ip(name, A, labels={}) for name in ("zeta", "alpha"))
+    one, two = (plan(make.snapshot(egress_ips=listed), DESIRED) for listed in (others, others[::-1]))
+    assert one == two
+    assert "by EgressIP alpha, zeta," in found(one, Kind.ADDRESS_DUPLICATE)[0].summary
+
+
 def test_the_worst_comes_first() -> None:
-    """Findings are sorted by severity, then kind, then subject."""
+    """Findings are sorted by severity, and a cause comes before its effects."""
     observed = replace(settle(with_node(ready=False)), reservations=())
     planned = plan(observed, make.cluster(make.policy("ns", A, "10.99.0.9")))
     ranks = [list(Severity).index(finding.severity) for finding in planned.findings]
     assert ranks == sorted(ranks)
     assert len(ranks) > 2
+    lost = plan(replace(converge(make.snapshot(), DESIRED), nodes=(), cpics=()), DESIRED)
+    assert [finding.kind for finding in lost.findings][0::3] == [Kind.NO_ELIGIBLE_NODE, Kind.STATUS_UNBACKED]
 
 
 def test_actions_come_in_the_order_of_safety() -> None:

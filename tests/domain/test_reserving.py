@@ -67,6 +67,17 @@ def test_a_record_of_a_policy_that_is_gone_stays_while_its_address_is_used() -> 
     assert [a.remove for a in final.actions if isinstance(a, TagReservation)] == [("egress-keeper/policy/old",)] * 3
 
 
+def test_a_record_follows_the_fleet_file() -> None:
+    """Within one range a policy's record is what it wants now, though its old address is still in use."""
+    there = make.reservation("10.10.100.240/28", tags=make.tags(ns="10.10.100.241"))
+    listed = make.egress_ip("ns", "10.10.100.241")
+    planned = plan(
+        make.snapshot(reservations=(there,), egress_ips=(listed,)), make.cluster(make.policy("ns", "10.10.100.242"))
+    )
+    (record,) = (a for a in planned.actions if isinstance(a, TagReservation))
+    assert record.write == {"egress-keeper/policy/ns": "10.10.100.242"}
+
+
 def test_an_unused_range_of_ours_is_released() -> None:
     """Nothing wants an address in it and nothing has one: it goes, with the policies that it remembered."""
     there = make.reservation("10.10.100.240/28", tags=make.tags(old=A))
