@@ -51,7 +51,7 @@ InfraId = Annotated[str, Field(pattern=forms.LABEL, examples=["prod-x7k2p"]), sa
 RoleArn = Annotated[str, Field(pattern=forms.ROLE_ARN), said(forms.SAY_ROLE_ARN)]
 Mode = Annotated[Literal["enforce", "observe"], said("allowed is enforce or observe")]
 Share = Annotated[float, Field(ge=0, le=1), said("allowed is a number from 0 to 1")]
-BlockPrefix = Annotated[int, Field(ge=24, le=32), said("allowed is a whole number from 24 to 32")]
+BlockPrefix = Annotated[int, Field(ge=28, le=32), said("allowed is a whole number from 28 to 32")]
 PerZone = Annotated[int, Field(ge=1, le=20), said("allowed is a whole number from 1 to 20")]
 ApiUrl = Annotated[str, Field(pattern=forms.API_URL), said(forms.SAY_API_URL)]
 Url = Annotated[str, Field(pattern=forms.URL, max_length=2048), said(forms.SAY_URL)]

@@ -79,7 +79,7 @@ GOOD: dict[str, Any] = {
             "region": "eusc-de-east-1",
             "role_arn": "none",
             "max_change_share": 1.0,
-            "block_prefix": 24,
+            "block_prefix": 28,
             "api": {"ca": PEM},
             "ocm": {"credentials": "file:/run/secrets/ocm"},
         },

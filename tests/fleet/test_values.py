@@ -70,7 +70,7 @@ def test_a_spec_can_be_a_key() -> None:
         ("mode", "observe", "enforce"),
         ("region", "us-east-1", "eu-west-1"),
         ("max_change_share", 0.5, 0.0),
-        ("block_prefix", 27, 32),
+        ("block_prefix", 29, 32),
         ("role_arn", "arn:aws:iam::123456789012:role/shared", "arn:aws-us-gov:iam::123456789012:role/path/own"),
     ],
 )

@@ -88,11 +88,11 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
     ("share as truth", {(*C, "max_change_share"): True}, (
         "clusters[0].max_change_share: value true: allowed is a number from 0 to 1"
     )),
-    ("block", {(*C, "block_prefix"): 23}, (
-        "clusters[0].block_prefix: value 23: allowed is a whole number from 24 to 32"
+    ("block", {(*C, "block_prefix"): 27}, (
+        "clusters[0].block_prefix: value 27: allowed is a whole number from 28 to 32"
     )),
     ("fraction of a block", {(*C, "block_prefix"): 28.5}, (
-        "clusters[0].block_prefix: value 28.5: allowed is a whole number from 24 to 32"
+        "clusters[0].block_prefix: value 28.5: allowed is a whole number from 28 to 32"
     )),
     ("role", {(*C, "role_arn"): "egress-keeper"}, (
         'clusters[0].role_arn: value "egress-keeper": '
