@@ -59,6 +59,7 @@ def _compare(place: Place, ours: Unpacked, naive: Unpacked, names: tuple[str, st
             "theirs": lambda: place.start(naive, place.naive_function(other))[1],
         },
         repetitions,
+        warm_up=False,  # seeing that both answer alike has read the files already
     )
     mine, theirs = median_of(samples["ours"]), median_of(samples["theirs"])
     case = f"{function} against naive {other}"

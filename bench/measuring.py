@@ -33,13 +33,16 @@ class PipelineError(Exception):
     """A process of a pipeline failed; the message holds what it said."""
 
 
-def alternate(ways: Mapping[str, Callable[[], Sample]], repetitions: int) -> dict[str, list[Sample]]:
+def alternate(
+    ways: Mapping[str, Callable[[], Sample]], repetitions: int, *, warm_up: bool = True
+) -> dict[str, list[Sample]]:
     """Run each way once for warming up (files in the page cache), then all of them in turn, *repetitions* times.
 
     Alternating, so that what else the machine does meets all ways alike.
     """
-    for way in ways.values():
-        way()
+    if warm_up:
+        for way in ways.values():
+            way()
     samples: dict[str, list[Sample]] = {name: [] for name in ways}
     for _ in range(repetitions):
         for name, way in ways.items():
