@@ -1,6 +1,7 @@
 # Everything runs in .venv; every target prints what it does. Start with `make demo` or `make test`.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
