@@ -54,4 +54,4 @@ def _program(name: str, arguments: tuple[str, ...]) -> str:
         return ""
     done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=20)
     lines = done.stdout.strip().splitlines()
-    return lines[0].removeprefix("Client Version: ") if lines else ""
+    return lines[0].removeprefix("Client Version: ").split(" (")[0] if lines else ""

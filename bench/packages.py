@@ -35,8 +35,8 @@ class Unpacked:
 
 
 def our_package() -> Unpacked:
-    """Our zip, built with `python -m tools.package` where it is missing or for another Python, unpacked."""
-    if not OURS.exists() or not _is_for_this_python(OURS):
+    """Our zip, built with `python -m tools.package` where it is missing, older than the code, or for another Python."""
+    if not OURS.exists() or _is_older_than_the_code(OURS) or not _is_for_this_python(OURS):
         subprocess.run([sys.executable, "-m", "tools.package"], cwd=PROJECT, check=True, capture_output=True)
     directory = _emptied(BUILD / "ours")
     with zipfile.ZipFile(OURS) as archive:
@@ -132,6 +132,11 @@ def _emptied(directory: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     return directory
+
+
+def _is_older_than_the_code(archive: Path) -> bool:
+    sources = [PROJECT / "app.py", PROJECT / "requirements.txt", *(PROJECT / "chalicelib").rglob("*.py")]
+    return max(source.stat().st_mtime for source in sources) > archive.stat().st_mtime
 
 
 def _is_for_this_python(archive: Path) -> bool:

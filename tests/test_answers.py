@@ -5,10 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import timedelta
 from functools import cache
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +14,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
 from chalicelib import cli
-from chalicelib.adapters.errors import Conflict
 from chalicelib.domain import actions
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.records import RunRecord
-from chalicelib.domain.snapshot import EgressIpConfig
-from chalicelib.domain.spec import ClusterSpec, Mode
+from chalicelib.domain.spec import Mode
 from chalicelib.domain.verdicts import State
 from chalicelib.settings import Settings
 from chalicelib.usecases import documents
-from chalicelib.usecases.tell import Timing
-from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
+from chalicelib.usecases.visit import Outcome
 from chalicelib.wiring import Runtime
 from tests import factories
-from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeQueues, assign_all
+from tests.fakes import Clock, FakeMemory, FakeQueues
+from tests.situations import SITUATIONS, drifted, first_visit, reservations_left_over
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "answers-1.json").read_text(encoding="utf-8"))
 REGISTRY = Resource.from_contents(SCHEMA) @ Registry()
@@ -38,186 +33,7 @@ VALIDATOR = Draft202012Validator(SCHEMA, registry=REGISTRY, format_checker=Forma
 FREE_KEYS = {"tags", "labels", "before", "after"}
 """Members whose own keys are free (tags and labels); of `before` and `after` only those of a TagReservation."""
 
-ADDRESSES = ("10.10.100.253", "10.10.150.253", "10.10.200.253")
-PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
 Document = dict[str, Any]
-
-
-class World:
-    """A three-zone cluster with its AWS side, memory and topic."""
-
-    def __init__(self, desired: ClusterSpec | None = None, *, tells: bool = True) -> None:
-        start = factories.snapshot(nodes_per_zone=2)
-        self.desired = desired or factories.cluster(
-            factories.policy("ns", *ADDRESSES), factories.policy("pod", per_zone=1, pods=factories.PODS)
-        )
-        self.cluster, self.ec2, self.clock = FakeCluster(start), FakeEc2(start), Clock()
-        self.memory = FakeMemory() if tells else None
-        self.alerts = FakeAlerts() if tells else None
-
-    def visit(self) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts)
-        return visit(self.desired, outside, PACE, run_id="demo.1")
-
-    def settle(self) -> None:
-        self.visit()
-        assign_all(self.cluster, self.ec2)
-
-
-def first_visit() -> Outcome:
-    return World().visit()
-
-
-def at_rest() -> Outcome:
-    world = World()
-    world.settle()
-    return world.visit()
-
-
-def on_a_terminal() -> Outcome:
-    return World(tells=False).visit()
-
-
-def observed_only() -> Outcome:
-    world = World()
-    world.desired = replace(world.desired, mode=Mode.OBSERVE)
-    return world.visit()
-
-
-def drifted() -> Outcome:
-    """A hand edit, a lost reservation, lost tags, a CPIC that failed, one that went: told after they settled."""
-    world = World()
-    world.settle()
-    world.cluster.edit("pod", "10.10.100.238", "not an address")
-    del world.ec2.reservations["scr-10.10.100.253/32"]
-    there = world.ec2.reservations["scr-10.10.200.253/32"]
-    world.ec2.reservations[there.id] = replace(there, tags={**there.tags, "egress-keeper/policy/ns": "", "team": "a"})
-    failed = factories.cpic(ADDRESSES[1], "node-b0", assigned="False", message="denied")
-    world.cluster.cpics[ADDRESSES[1]] = failed
-    del world.cluster.cpics[ADDRESSES[2]]
-    world.desired = replace(world.desired, mode=Mode.OBSERVE)
-    world.visit()
-    world.clock.advance(120)
-    return world.visit()
-
-
-def troubled_nodes() -> Outcome:
-    """One node without a label on HCP, one without annotation, zone and subnet, one that joins, one that announces
-    less than nothing.
-    """
-    world = World()
-    nodes = world.cluster.nodes
-    nodes["node-a0"] = replace(nodes["node-a0"], assignable=None, pool="demo-egress-a")
-    nodes["node-a1"] = replace(
-        nodes["node-a1"], egress_config=factories.unreadable(), zone=None, instance_id=None, host_addresses=None
-    )
-    young = factories.NOW - timedelta(minutes=2)
-    nodes["node-b0"] = replace(nodes["node-b0"], ready=False, created_at=young)
-    world.ec2.instances["i-b0"] = replace(world.ec2.instances["i-b0"], launched_at=young)
-    config = EgressIpConfig("eni-c0", IPv4Network(factories.ZONES["c"]), -1)
-    nodes["node-c0"] = replace(nodes["node-c0"], egress_config=config)
-    return world.visit()
-
-
-def refused() -> Outcome:
-    world = World()
-    world.settle()
-    world.desired = replace(world.desired, policies=())
-    return world.visit()
-
-
-def policy_removed() -> Outcome:
-    """Nothing of the policy serves, so it may go unattended."""
-    world = World()
-    world.settle()
-    world.desired = replace(world.desired, policies=world.desired.policies[1:], max_change_share=1.0)
-    for address in world.cluster.egress_ips["ns"].spec.addresses:
-        there = world.cluster.cpics[address]
-        world.cluster.cpics[address] = replace(there, assigned="False", reason="CloudResponseError")
-    return world.visit()
-
-
-def reservations_left_over() -> Outcome:
-    world = World()
-    world.settle()
-    world.desired = replace(world.desired, policies=world.desired.policies[1:])
-    del world.cluster.egress_ips["ns"]
-    assign_all(world.cluster, world.ec2)
-    return world.visit()
-
-
-def reservations_lost() -> Outcome:
-    """The object remembers what the tags have lost."""
-    world = World()
-    world.settle()
-    world.ec2.reservations.clear()
-    return world.visit()
-
-
-def failed_actions() -> Outcome:
-    world = World()
-    world.ec2.fail("reserve_cidr")
-    return world.visit()
-
-
-def conflict() -> Outcome:
-    world = World()
-    world.cluster.fail(
-        "apply_egress_ip", Conflict("cluster API", "apply EgressIP", "conflict", {".spec.egressIPs": "argocd"})
-    )
-    return world.visit()
-
-
-def foreign_everything() -> Outcome:
-    """Addresses out of every subnet, AWS's own, a host's, and an object that is somebody else's."""
-    world = World(
-        factories.cluster(
-            factories.policy("ns", "10.99.0.1", "10.10.100.1", str(factories.host("b", 0))), factories.policy("other")
-        )
-    )
-    world.cluster.egress_ips["other"] = factories.egress_ip("other", "10.10.200.9", labels={})
-    return world.visit()
-
-
-def unknown(*operations: str) -> Outcome:
-    world = World()
-    world.settle()
-    for operation in operations:
-        world.cluster.fail(operation)
-        world.ec2.fail(operation)
-    return world.visit()
-
-
-def nodes_unknown() -> Outcome:
-    return unknown("fetch_nodes")
-
-
-def cpics_unknown() -> Outcome:
-    return unknown("fetch_cpics")
-
-
-def aws_unknown() -> Outcome:
-    return unknown("fetch_instances")
-
-
-SITUATIONS: tuple[Callable[[], Outcome], ...] = (
-    first_visit,
-    at_rest,
-    on_a_terminal,
-    observed_only,
-    drifted,
-    troubled_nodes,
-    refused,
-    policy_removed,
-    reservations_left_over,
-    reservations_lost,
-    failed_actions,
-    conflict,
-    foreign_everything,
-    nodes_unknown,
-    cpics_unknown,
-    aws_unknown,
-)
 
 
 def documents_of(outcome: Outcome) -> list[Document]:

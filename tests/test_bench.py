@@ -176,3 +176,9 @@ def test_a_line_writes_its_table_and_its_json(tmp_path: Path, capsys: pytest.Cap
     assert "planning: one plan, in memory" in printed
     assert found["lines"][0]["line"] == "planning"
     assert found["machine"]["cores"]
+
+
+def test_every_line_is_explained() -> None:
+    """The page has a section for each line, by its name."""
+    page = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert [line.split(":")[0].removeprefix("## ") for line in page.splitlines() if line.startswith("## ")] == [*LINES]
