@@ -253,11 +253,15 @@ class Runtime:
         return envelope("drift", [drift_document(self.look(name))])
 
     def look(self, name: str) -> Any:
-        """Observe and plan one cluster; change nothing."""
-        from chalicelib.usecases.visit import Outside, look
+        """Observe and plan one cluster, with what earlier visits remember where there is a table; change nothing."""
+        from chalicelib.domain.remembered import remembered
+        from chalicelib.usecases.visit import Outside, look, recall
+        from chalicelib.usecases.work import pace_of
 
         desired = self.cluster(name)
-        return look(desired, Outside(self.adapters.cluster(desired), self.adapters.ec2(desired), self.clock))
+        stored, _ = recall(desired.name, self.adapters.memory if self.settings.table else None)
+        outside = Outside(self.adapters.cluster(desired), self.adapters.ec2(desired), self.clock)
+        return look(desired, outside, memory=remembered(stored, pace_of(self.settings).timing.settle))
 
     def runs(self, name: str) -> dict[str, Any]:
         """The latest runs of one cluster."""

@@ -58,10 +58,12 @@ class DynamoMemory:
             "last_seen": {"S": _text(record.last_seen)},
             "document": {"S": document_text(record.document)},
             "version": {"N": str(record.version + 1)},
+            "tries": {"N": str(record.tries)},
             "expires_at": _expiry(record.last_seen, FINDING_DAYS),
         }
-        if record.alerted_at is not None:
-            item["alerted_at"] = {"S": _text(record.alerted_at)}
+        for name, moment in (("alerted_at", record.alerted_at), ("tried_at", record.tried_at)):
+            if moment is not None:
+                item[name] = {"S": _text(moment)}
         # A write whose answer is lost is repeated below us and then meets itself.
         return self._conditionally("PutItem", record, mine=item, Item=item)
 
@@ -198,9 +200,11 @@ def _finding(item: Item) -> FindingRecord:
             state=item["state"]["S"],
             first_seen=datetime.fromisoformat(item["first_seen"]["S"]),
             last_seen=datetime.fromisoformat(item["last_seen"]["S"]),
-            alerted_at=datetime.fromisoformat(item["alerted_at"]["S"]) if "alerted_at" in item else None,
+            alerted_at=_moment(item, "alerted_at"),
             document=json.loads(item["document"]["S"]),
             version=int(item["version"]["N"]),
+            tries=int(item["tries"]["N"]) if "tries" in item else 0,
+            tried_at=_moment(item, "tried_at"),
         )
     except (KeyError, ValueError) as error:
         raise _foreign(item) from error
@@ -221,6 +225,10 @@ def _run(item: Item) -> RunRecord:
 
 def _foreign(item: Item) -> Unreachable:
     return Unreachable("DynamoDB", "Query", f"item {item.get('pk')} {item.get('sk')} was not written by us")
+
+
+def _moment(item: Item, name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]["S"]) if name in item else None
 
 
 def _text(moment: datetime) -> str:

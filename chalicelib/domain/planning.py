@@ -14,6 +14,7 @@ from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
 from chalicelib.domain.objects import plan_objects
 from chalicelib.domain.placement import JOINING_TIME, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
+from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.reserving import plan_reservations
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
@@ -21,8 +22,11 @@ from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 
 
-def plan(observed: Snapshot, desired: ClusterSpec) -> Plan:
+def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_REMEMBERED) -> Plan:  # noqa: ARG001
     """Decide what to change, what to report, and what to leave alone and why.
+
+    Args:
+        memory: What earlier visits saw and tried; remedies wait until it says that a finding has settled.
 
     With a section unknown the plan holds no action: which address is free, covered or carried is a question to all of
     them at once, and a guess could take away what works. Only the address limits of instance types may be missing.

@@ -20,6 +20,8 @@ class FindingRecord:
         alerted_at: When people were last told; None before the first message.
         document: The finding as JSON-ready values, as last seen.
         version: Counter for conditional writes; 0 for a record that is not stored yet.
+        tries: How many times an action that repairs it was applied while it was open.
+        tried_at: The last of these times.
     """
 
     fingerprint: str
@@ -30,6 +32,8 @@ class FindingRecord:
     alerted_at: datetime | None
     document: Mapping[str, Any]
     version: int = 0
+    tries: int = 0
+    tried_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

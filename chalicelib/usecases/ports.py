@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from chalicelib.domain.messages import Alert
+from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
 from chalicelib.domain.records import FindingRecord, RunRecord
 from chalicelib.domain.snapshot import (
     Cpic,
@@ -89,6 +90,30 @@ class Ec2(Protocol):
 
     def fetch_cluster_tags(self, instance_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Tags by instance id, for those of the ids that EC2 knows. One call for up to 200 ids."""
+        ...
+
+
+class Ocm(Protocol):
+    """OCM, for one account of it. Every write goes to one cluster; one visit at a time writes to it."""
+
+    def fetch_cluster(self, cluster_id: str) -> OcmCluster:
+        """One cluster by its id. Raises `NotFound` where OCM knows none, or shows us none, of that id."""
+        ...
+
+    def fetch_pools(self, cluster: OcmCluster) -> tuple[MachinePool, ...]:
+        """All pools of the cluster, sorted by name."""
+        ...
+
+    def fetch_pool(self, cluster: OcmCluster, name: str) -> MachinePool | None:
+        """One pool as it is now; None where there is none of that name."""
+        ...
+
+    def set_pool_labels(self, cluster: OcmCluster, name: str, labels: Mapping[str, str]) -> None:
+        """Replace the whole map of labels, and nothing else of the pool."""
+        ...
+
+    def create_pool(self, cluster: OcmCluster, pool: NewPool) -> MachinePool:
+        """Make a pool. Raises `Conflict` where one of that name is there already."""
         ...
 
 

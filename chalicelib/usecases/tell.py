@@ -51,6 +51,7 @@ class _Item:
 def tell(
     cluster: str,
     findings: Iterable[Finding],
+    remembered: Iterable[FindingRecord],
     *,
     complete: bool,
     done: frozenset[str],
@@ -63,18 +64,21 @@ def tell(
     """Compare this visit's findings with the remembered ones, send what is due, remember what was sent.
 
     Args:
+        remembered: All records of the cluster, as they were when the visit began.
         complete: Every section was read; only then may an absent finding count as resolved.
         done: Summaries of the actions that were applied, so that a message can say "repaired".
 
     Raises:
-        AdapterError: A message could not be sent or memory not be read; the rest was tried all the same.
+        AdapterError: A message could not be sent or remembered; the rest was tried all the same.
     """
     current = {finding.fingerprint(cluster): finding for finding in findings}
-    stored = {record.fingerprint: record for record in memory.fetch_findings(cluster)}
+    stored = {record.fingerprint: record for record in remembered}
     due: list[_Item] = []
     unsettled = 0
     for fingerprint, finding in sorted(current.items()):
         record = _seen(stored.get(fingerprint), fingerprint, cluster, finding, now)
+        if finding.repaired_by in done:
+            record = replace(record, tries=record.tries + 1, tried_at=now)
         occasion = _occasion(stored.get(fingerprint), record, finding, now, timing)
         if occasion is None:
             memory.store_finding(record)

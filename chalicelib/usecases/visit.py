@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import Finding
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
+from chalicelib.domain.records import FindingRecord
+from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembered
 from chalicelib.domain.snapshot import Known, Snapshot
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.usecases.act import Report, execute
@@ -97,10 +100,16 @@ class Pace:
     revisit: timedelta
 
 
-def look(desired: ClusterSpec, outside: Outside, *, approved: str | None = None) -> Look:
+def look(
+    desired: ClusterSpec,
+    outside: Outside,
+    *,
+    memory: Remembered = NOTHING_REMEMBERED,
+    approved: str | None = None,
+) -> Look:
     """Observe, plan and judge; change nothing."""
     observed = observe(desired, outside.cluster, outside.ec2, outside.clock())
-    planned = plan(observed, desired)
+    planned = plan(observed, desired, memory)
     refusal = None
     try:
         refuse_if_unsafe(planned, observed, desired, approved=approved)
@@ -128,16 +137,20 @@ def visit(
         AdapterError: People could not be told. What was to be changed has been changed.
     """
     started_at = outside.clock()
-    seen = look(desired, outside, approved=approved)
+    stored, forgotten = recall(desired.name, outside.memory)
+    seen = look(desired, outside, memory=remembered(stored, pace.timing.settle), approved=approved)
     report = None
     if desired.mode is Mode.ENFORCE and seen.refusal is None:
         report = execute(seen.planned, outside.cluster, outside.ec2)
     findings = (*seen.findings, *(report.findings if report else ()))
     bulletin = None
+    if forgotten is not None:
+        raise forgotten  # who was told what is not known: a message now could be a repetition, or missing
     if outside.memory is not None and outside.alerts is not None:
         bulletin = tell(
             desired.name,
             findings,
+            stored,
             complete=not seen.observed.unknown(),
             done=frozenset(action.summary for action in report.applied) if report else frozenset(),
             run_id=run_id,
@@ -148,6 +161,16 @@ def visit(
         )
     pause = _pause(seen, report, bulletin, pace, attempt)
     return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock())
+
+
+def recall(cluster: str, memory: Memory | None) -> tuple[tuple[FindingRecord, ...], AdapterError | None]:
+    """What earlier visits stored. Without it a visit repairs what needs no memory, and fails when it is to tell."""
+    if memory is None:
+        return (), None
+    try:
+        return memory.fetch_findings(cluster), None
+    except AdapterError as error:
+        return (), error
 
 
 def _pause(seen: Look, report: Report | None, bulletin: Bulletin | None, pace: Pace, attempt: int) -> timedelta | None:

@@ -55,7 +55,9 @@ def items(aws_sandbox: AwsSandbox) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_a_finding_comes_back_as_it_was(memory: DynamoMemory) -> None:
     """Every field survives, times to the microsecond, and the version counts up."""
-    alerted = finding(alerted_at=NOW + timedelta(seconds=1), state="alerted")
+    alerted = finding(
+        alerted_at=NOW + timedelta(seconds=1), state="alerted", tries=2, tried_at=NOW + timedelta(seconds=2)
+    )
     assert memory.store_finding(alerted)
     assert memory.fetch_findings("prod") == (replace(alerted, version=1),)
 

@@ -368,3 +368,25 @@ def test_an_address_that_was_the_policys_is_guarded_even_after_an_edit() -> None
     world.settle()
     world.desired = factories.cluster(factories.policy("ns", "10.10.100.77", "10.10.150.77", "10.10.200.77"))
     assert world.visit().status == "refused"
+
+
+def test_applied_repairs_are_counted_while_their_finding_is_open() -> None:
+    """A remedy that never holds must be told from one that was applied once: tries and the last try are remembered."""
+    world = World()
+    world.settle()
+    for number in (1, 2):
+        world.cluster.edit("ns", *ADDRESSES[:2], "10.10.200.77")
+        world.visit()
+        (record,) = (r for r in world.memory.findings.values() if r.document["kind"] == Kind.SPEC_EDITED)
+        assert (record.tries, record.tried_at) == (number, world.clock())
+        world.clock.advance(20)
+
+
+def test_a_visit_without_memory_acts_and_fails() -> None:
+    """A lost table keeps no address from its policy, and hides nothing: the order is delivered again."""
+    world = World()
+    world.memory.fail("fetch_findings")
+    with pytest.raises(Unreachable):
+        world.visit()
+    assert world.writes == ["reserve_cidr"] * 3 + ["apply_egress_ip"]
+    assert world.alerts.sent == []
