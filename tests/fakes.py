@@ -10,11 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from chalicelib.adapters.errors import AdapterError, Unreachable
-from chalicelib.domain.messages import Alert
-from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.selectors import selector_leaves
 from chalicelib.domain.snapshot import (
     Cpic,
@@ -28,7 +26,20 @@ from chalicelib.domain.snapshot import (
     Subnet,
     Unknown,
 )
+from sandbox.virtual.fakes import Failing, FakeAlerts, FakeMemory
 from tests import factories
+
+__all__ = [
+    "Clock",
+    "Failing",
+    "FakeAlerts",
+    "FakeCluster",
+    "FakeEc2",
+    "FakeMemory",
+    "FakeQueues",
+    "assign_all",
+    "known",
+]
 
 T = TypeVar("T")
 
@@ -44,28 +55,6 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-
-
-class Failing:
-    """Operations that fail, by method name, until healed."""
-
-    def __init__(self) -> None:
-        self.errors: dict[str, AdapterError] = {}
-        self.writes: list[tuple[Any, ...]] = []
-
-    def fail(self, operation: str, error: AdapterError | None = None) -> None:
-        self.errors[operation] = error or Unreachable("test", operation, "503 Service Unavailable")
-
-    def heal(self) -> None:
-        self.errors.clear()
-
-    def _check(self, operation: str) -> None:
-        if operation in self.errors:
-            raise self.errors[operation]
-
-    def _wrote(self, operation: str, *arguments: Any) -> None:
-        self._check(operation)
-        self.writes.append((operation, *arguments))
 
 
 def known(section: T | Unknown) -> T:
@@ -214,55 +203,6 @@ def _fits(node: Node, address: str) -> bool:
     config = node.egress_config
     subnet = getattr(config, "subnet", None)
     return node.ready and node.assignable is not None and subnet is not None and IPv4Address(address) in subnet
-
-
-@dataclass
-class FakeAlerts:
-    """The topic."""
-
-    sent: list[Alert] = field(default_factory=list)
-    broken: AdapterError | None = None
-
-    def publish(self, alert: Alert) -> None:
-        if self.broken is not None:
-            raise self.broken
-        self.sent.append(alert)
-
-
-class FakeMemory(Failing):
-    """The table."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.findings: dict[str, FindingRecord] = {}
-        self.runs: dict[str, RunRecord] = {}
-
-    def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
-        self._check("fetch_findings")
-        return tuple(self.findings[key] for key in sorted(self.findings) if self.findings[key].cluster == cluster)
-
-    def store_finding(self, record: FindingRecord) -> bool:
-        self._check("store_finding")
-        there = self.findings.get(record.fingerprint)
-        if there is not None and there.version != record.version:
-            return False
-        self.findings[record.fingerprint] = replace(record, version=record.version + 1)
-        return True
-
-    def drop_finding(self, record: FindingRecord) -> bool:
-        self._check("drop_finding")
-        return self.findings.pop(record.fingerprint, None) is not None
-
-    def store_run(self, record: RunRecord) -> None:
-        self._check("store_run")
-        self.runs[record.run_id] = record
-
-    def fetch_run(self, run_id: str) -> RunRecord | None:
-        return self.runs.get(run_id)
-
-    def fetch_runs(self, cluster: str, limit: int) -> tuple[RunRecord, ...]:
-        found = [record for record in self.runs.values() if record.cluster == cluster]
-        return tuple(sorted(found, key=lambda record: record.started_at, reverse=True)[:limit])
 
 
 @dataclass
