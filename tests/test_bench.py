@@ -23,6 +23,7 @@ from chalicelib.adapters.cluster_parse import parse_cpic, parse_egress_ip, parse
 from chalicelib.domain.capacity import eligibility
 
 
+@pytest.mark.slow
 def test_capacity_answers_alike_and_is_compared_on_both_counts() -> None:
     """Both ways must name every node before their times count."""
     result = capacity.measure(quick=True, sizes=(7,))
@@ -30,6 +31,7 @@ def test_capacity_answers_alike_and_is_compared_on_both_counts() -> None:
     assert all(row.theirs and row.ours > 0 and row.met is None for row in result.rows)
 
 
+@pytest.mark.slow
 def test_a_way_that_leaves_a_node_out_is_not_measured(tmp_path: Path) -> None:
     """A wrong answer is no comparison."""
     with child("bench.kube_process", "7") as url:
@@ -40,6 +42,7 @@ def test_a_way_that_leaves_a_node_out_is_not_measured(tmp_path: Path) -> None:
             ways.theirs()
 
 
+@pytest.mark.slow
 def test_planning_times_a_creation_and_an_empty_plan() -> None:
     """First creation applies every policy, steady state plans nothing: otherwise the line says nothing."""
     result = planning.measure(quick=True, sizes=(9, 30))
@@ -49,6 +52,7 @@ def test_planning_times_a_creation_and_an_empty_plan() -> None:
     assert runs["steady state"]().actions == ()
 
 
+@pytest.mark.slow
 def test_a_visit_is_counted_where_requests_arrive() -> None:
     """Ours stays at the number for one policy; by hand every policy costs ten requests."""
     result = visits.measure(quick=True, sizes=(1, 2))
@@ -167,6 +171,7 @@ def test_an_unknown_line_is_refused_before_anything_is_measured(capsys: pytest.C
     assert ", ".join(LINES) in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_line_writes_its_table_and_its_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m bench --quick --json FILE planning` is what the documentation tells people to run."""
     code = main(["--quick", "--json", str(tmp_path / "found.json"), "planning"])
