@@ -22,6 +22,7 @@ from chalicelib.settings import Settings
 from sandbox.aws import AwsSandbox, Ec2Timing
 from sandbox.aws.events import InstanceStateChange
 from sandbox.controllers import Controllers
+from sandbox.ocm import ACCOUNT_SECRET, Ocm, OcmServer, rosa_in_ocm
 from sandbox.plumbing import InProcessInvoker, Plumbing, create_resources, read_wiring
 from sandbox.rosa import Rosa, RosaTiming, Scenario
 from sandbox.timeline import SteppedTimeline, Timeline
@@ -41,9 +42,20 @@ class Mail:
 
 
 def fleet_text(
-    scenario: Scenario, api_url: str, policies: Iterable[str], *, token: str, mode: str = "enforce", pools: str = ""
+    scenario: Scenario,
+    api_url: str,
+    policies: Iterable[str],
+    *,
+    token: str,
+    mode: str = "enforce",
+    pools: str = "",
+    ocm: OcmServer | None = None,
+    ocm_credentials: str = "",
 ) -> str:
-    """A fleet file for the cluster of *scenario*. *policies* are YAML list items, indented by six blanks."""
+    """A fleet file for the cluster of *scenario*. *policies* are YAML list items, indented by six blanks.
+
+    With *ocm*, the file says where OCM is, and *ocm_credentials* where its secret is kept.
+    """
     listed = pools or "[" + ", ".join(f"{{name: {p.name}}}" for p in scenario.all_pools if "egress" in p.name) + "]"
     return "\n".join(
         [
@@ -53,6 +65,7 @@ def fleet_text(
             f"    region: {scenario.region}",
             f"    infra_id: {scenario.infra_id}",
             f'    api: {{url: "{api_url}", token: "{token}"}}',
+            *(_ocm_lines(scenario, ocm, ocm_credentials) if ocm else ()),
             f"    machine_pools: {listed}",
             "    policies:",
             *policies,
@@ -61,8 +74,18 @@ def fleet_text(
     )
 
 
+def _ocm_lines(scenario: Scenario, ocm: OcmServer, credentials: str) -> list[str]:
+    return [
+        "    ocm:",
+        f"      cluster: {scenario.cluster_id}",
+        f'      credentials: "{credentials}"',
+        f'      url: "{ocm.url}"',
+        f'      token_url: "{ocm.token_url}"',
+    ]
+
+
 class Stage:
-    """Everything, as a context manager. `rosa`, `aws`, `plumbing` and `controllers` may be used directly.
+    """Everything, as a context manager. `rosa`, `aws`, `ocm`, `plumbing` and `controllers` may be used directly.
 
     Args:
         scenario: The cluster at the beginning.
@@ -70,6 +93,7 @@ class Stage:
         timeline: None for a stepped one of its own.
         parameters: Template parameters that differ from their defaults.
         timing: How long nodes take to join and leave.
+        ocm: The fleet file names OCM, so that the product may ask it. It runs, and knows the cluster, in any case.
     """
 
     def __init__(
@@ -81,8 +105,10 @@ class Stage:
         parameters: Mapping[str, str] | None = None,
         timing: RosaTiming | None = None,
         mode: str = "enforce",
+        ocm: bool = False,
     ) -> None:
         self.scenario = scenario
+        self._with_ocm = ocm
         self.timeline = timeline or SteppedTimeline()
         self._policies = tuple(policies)
         self._parameters = {"FleetBucket": BUCKET, "FleetKey": KEY, **(parameters or {})}
@@ -99,7 +125,10 @@ class Stage:
         self.rosa = self._stack.enter_context(
             Rosa(self.scenario, self.aws, timing=self._timing, controllers=self._make_controllers, https=False)
         )
-        self._put_secret_and_fleet()
+        self.ocm = Ocm(self.timeline.now)
+        self.ocm_cluster = self.ocm.add_cluster(rosa_in_ocm(self.rosa))
+        self.ocm_server = self._stack.enter_context(OcmServer(self.ocm))
+        self._put_secrets_and_fleet()
         resources = create_resources(self.aws, TEMPLATE, self._parameters)
         connections = read_wiring(application.app, resources, project_dir=PROJECT)
         invoker = InProcessInvoker(application.app, self.aws.environment())
@@ -156,6 +185,8 @@ class Stage:
             self._policies,
             token=f"secretsmanager:egress-keeper/{self.scenario.name}",
             mode=self._mode,
+            ocm=self.ocm_server if self._with_ocm else None,
+            ocm_credentials="secretsmanager:egress-keeper/ocm",
         )
 
     # Inside
@@ -164,9 +195,11 @@ class Stage:
         self.controllers = Controllers(rosa.kube, self.aws)
         return [self.controllers]
 
-    def _put_secret_and_fleet(self) -> None:
+    def _put_secrets_and_fleet(self) -> None:
+        secrets = self.aws.client("secretsmanager")
         token = next(iter(self.rosa.tokens))
-        self.aws.client("secretsmanager").create_secret(Name=f"egress-keeper/{self.scenario.name}", SecretString=token)
+        secrets.create_secret(Name=f"egress-keeper/{self.scenario.name}", SecretString=token)
+        secrets.create_secret(Name="egress-keeper/ocm", SecretString=ACCOUNT_SECRET)
         location = {"LocationConstraint": self.scenario.region}
         self.aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
         self.put_fleet(self.default_fleet)

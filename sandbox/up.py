@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sandbox.aws import AwsSandbox, Ec2Timing
 from sandbox.controllers import Controllers
+from sandbox.ocm import ACCOUNT, ACCOUNT_SECRET, Ocm, OcmServer, rosa_in_ocm
 from sandbox.plumbing import create_resources
 from sandbox.rosa import PoolSpec, Rosa, RosaTiming, Scenario
 from sandbox.stage import BUCKET, KEY, TEMPLATE, fleet_text
@@ -52,23 +53,34 @@ def up(scenario: Scenario, pace: RosaTiming, port: int = 0) -> int:
         tempfile.TemporaryDirectory(prefix="sandbox-") as directory,
         AwsSandbox(region=scenario.region, timing=timing) as aws,
         Rosa(scenario, aws, timing=pace, port=port, controllers=lambda rosa: [Controllers(rosa.kube, aws)]) as rosa,
+        OcmServer(_ocm_of(rosa)) as ocm,
     ):
         resources = create_resources(aws, TEMPLATE, {"FleetBucket": BUCKET, "FleetKey": KEY})
-        print(describe(rosa, {**write_files(rosa, Path(directory)), **_product(resources.refs)}), flush=True)
+        exports = {**write_files(rosa, ocm, Path(directory)), **_product(resources.refs)}
+        print(describe(rosa, ocm, exports), flush=True)
         stop.wait()
     return 0
 
 
-def write_files(rosa: Rosa, directory: Path) -> dict[str, str]:
-    """Write kubeconfig, token and fleet file, for this user only; returns the variables that name them."""
+def write_files(rosa: Rosa, ocm: OcmServer, directory: Path) -> dict[str, str]:
+    """Write kubeconfig, secrets and fleet file, for this user only; returns the variables that name them."""
     pools = "[" + ", ".join(f"{{name: {pool.name}}}" for pool in rosa.scenario.all_pools) + "]"
-    fleet = fleet_text(rosa.scenario, rosa.api_url, POLICIES, token="file:token", pools=pools)
+    fleet = fleet_text(
+        rosa.scenario,
+        rosa.api_url,
+        POLICIES,
+        token="file:token",
+        pools=pools,
+        ocm=ocm,
+        ocm_credentials="file:ocm.json",
+    )
     if rosa.ca_pem is not None:
         fleet = fleet.replace('token: "file:token"', 'token: "file:token", ca: ca.pem')
         (directory / "ca.pem").write_text(rosa.ca_pem, encoding="utf-8")
     for name, content in (
         ("kubeconfig", rosa.kubeconfig()),
         ("token", next(iter(rosa.tokens))),
+        ("ocm.json", ACCOUNT_SECRET),
         ("fleet.yaml", fleet),
     ):
         (directory / name).touch(mode=0o600)
@@ -76,7 +88,7 @@ def write_files(rosa: Rosa, directory: Path) -> dict[str, str]:
     return {"KUBECONFIG": str(directory / "kubeconfig"), "KEEPER_FLEET": str(directory / "fleet.yaml")}
 
 
-def describe(rosa: Rosa, exports: Mapping[str, str]) -> str:
+def describe(rosa: Rosa, ocm: OcmServer, exports: Mapping[str, str]) -> str:
     """What runs, as comments, and the `export` lines by which `kubectl`, `oc`, `aws` and `egress-keeper` reach it."""
     scenario = rosa.scenario
     machines = [f"#   {pool.name}: {len(rosa.pool_machines(pool.name))} machines" for pool in scenario.all_pools]
@@ -84,12 +96,20 @@ def describe(rosa: Rosa, exports: Mapping[str, str]) -> str:
         [
             f"# {scenario.name} ({scenario.flavour}), OCM id {scenario.cluster_id}, infra id {scenario.infra_id}",
             f"# cluster API {rosa.api_url}, AWS {rosa.aws.endpoint_url}, VPC {rosa.machines.vpc_id}",
+            f"# OCM {ocm.url}, token endpoint {ocm.token_url}, client id and secret: {' '.join(ACCOUNT)}",
             *machines,
             *(f"export {name}={shlex.quote(value)}" for name, value in {**rosa.aws.environment(), **exports}.items()),
             "# try: kubectl get nodes,egressip; egress-keeper plan; egress-keeper apply; egress-keeper drift",
             f"# ends with Ctrl-C or: kill {os.getpid()}",
         ]
     )
+
+
+def _ocm_of(rosa: Rosa) -> Ocm:
+    """An OCM that knows this one cluster."""
+    ocm = Ocm(rosa.aws.timeline.now)
+    ocm.add_cluster(rosa_in_ocm(rosa))
+    return ocm
 
 
 def _product(refs: Mapping[str, str]) -> dict[str, str]:

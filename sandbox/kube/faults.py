@@ -22,7 +22,9 @@ class Fault:
         query: regular expression searched for in the raw query; None = any.
         status: answer with this HTTP status instead of the real answer.
         retry_after: seconds for the ``Retry-After`` header of that answer.
-        body: its body instead of a Status object; text starting with ``<`` is sent as HTML.
+        body: its body instead of an error object; text starting with ``<`` is sent as HTML.
+        headers: added to the answer, the real one or the fault's.
+        content_type: of the answer instead of the right one; empty = none is sent.
         drop: close the connection without any answer.
         delay_seconds: wait before going on.
         truncate: send only the first half of the answer's body, then close the connection.
@@ -36,6 +38,8 @@ class Fault:
     status: int | None = None
     retry_after: int | None = None
     body: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
     drop: bool = False
     delay_seconds: float = 0.0
     truncate: bool = False

@@ -5,18 +5,15 @@ Belongs here: connections and bytes. What is answered is decided in ``api``.
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from sandbox.kube.api import Api
@@ -24,6 +21,7 @@ from sandbox.kube.cluster import KubeCluster
 from sandbox.kube.errors import ApiError, reason_for
 from sandbox.kube.faults import Fault, RequestRecord
 from sandbox.kube.wire import JSON, Request, Response, render_error
+from sandbox.listening import Listener
 
 _LOOPBACK = "127.0.0.1"
 
@@ -77,57 +75,13 @@ class KubeServer:
         self.close()
 
 
-class _Listener(ThreadingHTTPServer):
-    """Accepts connections and remembers them, so that none outlives the server."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+class _Listener(Listener):
+    """Accepts connections for one cluster's API."""
 
     def __init__(self, address: tuple[str, int], api: Api, cluster: KubeCluster, tls: TlsFiles | None) -> None:
-        super().__init__(address, _Connection)
+        super().__init__(address, _Connection, _tls_context(tls))
         self.api = api
         self.cluster = cluster
-        self._tls: ssl.SSLContext | None = None
-        if tls is not None:
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._tls.load_cert_chain(tls.certificate, tls.key)
-        self._connections: set[socket.socket] = set()
-        self._serving: set[threading.Thread] = set()
-        self._lock = threading.Lock()
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection in its own thread; the TLS handshake happens here, where it can block nobody else."""
-        thread = threading.current_thread()
-        try:
-            connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request
-        except OSError:  # ssl.SSLError is one: the client does not trust us, or is not speaking TLS
-            request.close()
-            return
-        with self._lock:
-            self._connections.add(connection)
-            self._serving.add(thread)
-        try:
-            super().process_request_thread(connection, client_address)
-        finally:
-            with self._lock:
-                self._connections.discard(connection)
-                self._serving.discard(thread)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks is the client's affair; anything else is a fault of ours and is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-    def close_connections(self) -> None:
-        """Close what is still open and wait for the threads that served it."""
-        with self._lock:
-            connections, threads = list(self._connections), list(self._serving)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(timeout=2)
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -173,7 +127,7 @@ class _Connection(BaseHTTPRequestHandler):
         if response is None or fault.status:
             response = _faulty_response(fault)
         self._record(request, user, response.status)
-        self._send(response, truncate=fault.truncate)
+        self._send(disguised(response, fault), truncate=fault.truncate)
 
     def _record(self, request: Request, user: str, status: int | None) -> None:
         self.server.cluster.requests.add(
@@ -184,7 +138,8 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _send(self, response: Response, *, truncate: bool = False) -> None:
         self.send_response(response.status)
-        self.send_header("Content-Type", response.content_type)
+        if response.content_type:
+            self.send_header("Content-Type", response.content_type)
         for name, value in response.headers:
             self.send_header(name, value)
         if response.stream is not None:
@@ -213,6 +168,20 @@ class _Connection(BaseHTTPRequestHandler):
         else:
             self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
+
+
+def _tls_context(tls: TlsFiles | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+def disguised(response: Response, fault: Fault) -> Response:
+    """*response* with the headers and the content type that *fault* gives it."""
+    content_type = response.content_type if fault.content_type is None else fault.content_type
+    return replace(response, headers=(*response.headers, *fault.headers), content_type=content_type)
 
 
 def _faulty_response(fault: Fault) -> Response:

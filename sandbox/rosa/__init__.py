@@ -5,7 +5,7 @@ of egress addresses (OVN-Kubernetes and the cloud network config controller) are
 plugged in as objects with `start` and `stop`; nothing here decides about egress.
 """
 
-from sandbox.rosa.rosa import Controller, Rosa
+from sandbox.rosa.rosa import Controller, PoolState, Rosa
 from sandbox.rosa.scenario import Flavour, PoolSpec, Scenario, ScenarioError, load_scenario
 from sandbox.rosa.timing import RosaTiming
 
@@ -13,6 +13,7 @@ __all__ = [
     "Controller",
     "Flavour",
     "PoolSpec",
+    "PoolState",
     "Rosa",
     "RosaTiming",
     "Scenario",

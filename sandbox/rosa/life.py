@@ -15,9 +15,9 @@ from typing import Any
 
 from sandbox.aws import AwsSandbox
 from sandbox.kube import ApiError, KubeCluster
-from sandbox.rosa import nodes
+from sandbox.rosa import metadata_operator, nodes
 from sandbox.rosa.machines import Machine, Machines
-from sandbox.rosa.naming import CLASSIC_POOL_KEYS, pool_annotations, pool_labels
+from sandbox.rosa.naming import pool_annotations, pool_labels
 from sandbox.rosa.scenario import Flavour, Scenario
 from sandbox.rosa.timing import RosaTiming
 
@@ -25,7 +25,7 @@ KUBELET = "kubelet"
 CLOUD_CONTROLLER = "aws-cloud-controller-manager"
 NODE_LIFECYCLE = "kube-controller-manager"
 OVN_NODE = "ovnkube-node"
-LABELLERS = {Flavour.HCP: "hosted-cluster-config-operator", Flavour.CLASSIC: "managed-node-metadata-operator"}
+LABELLERS = {Flavour.HCP: "hosted-cluster-config-operator", Flavour.CLASSIC: metadata_operator.MANAGER}
 
 _PODS = IPv4Network("10.128.0.0/14")
 _POD_PREFIX = 23
@@ -46,8 +46,14 @@ class NodeLife:
         self._lock = threading.Lock()
         self._leaving: set[str] = set()
 
-    def join(self, machine: Machine, timing: RosaTiming, labels: Callable[[], Mapping[str, str]]) -> None:
-        """Let the node of *machine* join; *labels* are the pool's at the moment when they are put on."""
+    def join(
+        self,
+        machine: Machine,
+        timing: RosaTiming,
+        labels: Callable[[], Mapping[str, str]],
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Let the node of *machine* join; *labels* are asked for when they are put on, *then* follows its readiness."""
         name = self._name(machine)
         steps = (
             (self._aws.timing.running_after_seconds + timing.registers_seconds, lambda: self._register(name)),
@@ -55,6 +61,7 @@ class NodeLife:
             (timing.labelled_seconds, lambda: self._label(name, machine, labels())),
             (timing.networked_seconds, lambda: self._network(name, machine)),
             (timing.ready_seconds, lambda: self.set_ready(name, "True")),
+            (0.0, then),
         )
         self._take(steps, while_=lambda: machine.instance_id not in self._leaving)
 
@@ -91,20 +98,6 @@ class NodeLife:
             if status != "True":
                 taints.append(nodes.NOT_READY if status == "False" else nodes.UNREACHABLE)
             self._patch(name, {"spec": {"taints": taints or None}}, NODE_LIFECYCLE)
-
-        self._unless_gone(change)
-
-    def relabel(self, machine: Machine, labels: Mapping[str, str]) -> None:
-        """Classic: make the node of *machine* follow its pool, as managed-node-metadata-operator does."""
-        name = self._name(machine)
-
-        def change() -> None:
-            annotations = self._kube.get("nodes", name)["metadata"].get("annotations", {})
-            before = [key for key in annotations.get(CLASSIC_POOL_KEYS, "").split(",") if key]
-            gone: dict[str, str | None] = {key: None for key in before if key not in labels}
-            now = pool_annotations(self._scenario, machine.name, labels).get(CLASSIC_POOL_KEYS)
-            metadata = {"labels": {**gone, **labels}, "annotations": {CLASSIC_POOL_KEYS: now}}
-            self._patch(name, {"metadata": metadata}, LABELLERS[Flavour.CLASSIC])
 
         self._unless_gone(change)
 

@@ -20,6 +20,7 @@ from sandbox.kube import KubeCluster, KubeServer, kubeconfig, make_certificates
 from sandbox.rosa import nodes
 from sandbox.rosa.life import NodeLife
 from sandbox.rosa.machines import Machine, Machines
+from sandbox.rosa.metadata_operator import MetadataOperator
 from sandbox.rosa.naming import EGRESS_LABEL, machine_name
 from sandbox.rosa.scenario import Flavour, PoolSpec, Scenario
 from sandbox.rosa.timing import IMMEDIATE, RosaTiming
@@ -39,11 +40,24 @@ class Controller(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PoolState:
+    """A machine pool as it is wanted now: *replicas* machines with these labels; *machine_count* is what there is."""
+
+    spec: PoolSpec
+    labels: Mapping[str, str]
+    replicas: int
+    machine_count: int
+
+
 @dataclass
 class _Pool:
     spec: PoolSpec
     labels: dict[str, str]
+    replicas: int
     machines: list[Machine] = field(default_factory=list)
+    labels_due: bool = False
+    """Classic: a pass of the metadata operator is planned."""
 
 
 class Rosa:
@@ -88,12 +102,14 @@ class Rosa:
         self.ca_pem: str | None = None
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._pools = {spec.name: _Pool(spec, dict(spec.labels)) for spec in scenario.all_pools}
+        self._standing = False
+        self._pools = {spec.name: _Pool(spec, dict(spec.labels), spec.replicas) for spec in scenario.all_pools}
 
     def __enter__(self) -> Self:
         """Make network and machines, let every node become ready, serve the API, start the controllers."""
         self.machines = Machines(self.aws, self.scenario)
         self._life = NodeLife(self.kube, self.machines, self.aws, self.scenario)
+        self._metadata_operator = MetadataOperator(self.kube)
         self._server = self._serve()
         self._stand_up()
         self._controllers = self._make_controllers(self)
@@ -120,6 +136,17 @@ class Rosa:
         """A kubeconfig (YAML) for `kubectl` and `oc`, with *token* or the first one."""
         return kubeconfig(self.api_url, token or next(iter(self.tokens)), self.ca_pem)
 
+    def pool_names(self) -> tuple[str, ...]:
+        """The names of the pools, oldest first."""
+        with self._lock:
+            return tuple(self._pools)
+
+    def pool_state(self, pool: str) -> PoolState:
+        """What is wanted of a pool. Raises KeyError for an unknown pool."""
+        with self._lock:
+            found = self._pools[pool]
+            return PoolState(found.spec, dict(found.labels), found.replicas, len(found.machines))
+
     def pool_machines(self, pool: str) -> tuple[Machine, ...]:
         """The machines of a pool, oldest first. Raises KeyError for an unknown pool."""
         with self._lock:
@@ -142,6 +169,7 @@ class Rosa:
         pace = timing or self.timing
         with self._lock:
             target = self._pools[pool]
+            target.replicas = replicas
             wanted = _spread(replicas, target.spec.zones)
             leaving: list[Machine] = []
             joining: list[str] = []
@@ -161,22 +189,26 @@ class Rosa:
             raise ValueError(f"there is a pool {spec.name} already")
         if unknown := sorted(set(spec.zones) - set(self.scenario.zones)):
             raise ValueError(f"{spec.name}: unknown zone {', '.join(unknown)}")
-        self._pools[spec.name] = _Pool(spec, dict(spec.labels))
+        self._pools[spec.name] = _Pool(spec, dict(spec.labels), spec.replicas)
         self.scale_pool(spec.name, spec.replicas, timing=timing)
+
+    def remove_pool(self, pool: str, *, timing: RosaTiming | None = None) -> None:
+        """Delete a pool; its machines leave. Raises KeyError for an unknown pool."""
+        self.scale_pool(pool, 0, timing=timing)
+        with self._lock:
+            del self._pools[pool]
 
     def set_pool_labels(self, pool: str, labels: Mapping[str, str]) -> None:
         """What an OCM PATCH of the pool's labels comes to: the whole map is replaced.
 
-        On classic existing nodes follow (keys that came from the pool before and are gone from it are taken away); on
-        HCP only nodes that join later get the labels, ever.
+        On classic the nodes that exist follow in a while, as `MetadataOperator` says; on HCP only nodes that join later
+        get the labels, ever.
         """
         with self._lock:
             target = self._pools[pool]
             target.labels = dict(labels)
-            present = list(target.machines)
         if self.scenario.flavour is Flavour.CLASSIC:
-            for machine in present:
-                self._life.relabel(machine, labels)
+            self._follow_pool_later(target)
 
     # --- accidents ---
 
@@ -214,6 +246,7 @@ class Rosa:
                         self._launch(pool, zone, IMMEDIATE)
         finally:
             self.aws.timing.running_after_seconds = ec2_takes
+        self._standing = True
 
     def _serve(self) -> KubeServer:
         if not self._https:
@@ -229,7 +262,34 @@ class Rosa:
         machine = self.machines.launch(pool.spec, zone, name)
         with self._lock:
             pool.machines.append(machine)
-        self._life.join(machine, timing, lambda: pool.labels)
+        if self.scenario.flavour is Flavour.HCP:
+            self._life.join(machine, timing, lambda: pool.labels)
+            return
+        operator = self._metadata_operator
+        operator.make(machine, pool.labels)
+        self._life.join(
+            machine, timing, lambda: operator.labels_of(machine), then=lambda: self._follow_pool_later(pool)
+        )
+
+    def _follow_pool_later(self, pool: _Pool) -> None:
+        """A MachineSet of *pool* has changed, or its count of ready machines: plan the operator's pass, once."""
+        with self._lock:
+            if pool.labels_due or not self._standing:
+                return
+            pool.labels_due = True
+        if self.timing.relabelled_seconds > 0:
+            self.aws.timeline.call_later(self.timing.relabelled_seconds, lambda: self._follow_pool(pool))
+        else:
+            self._follow_pool(pool)
+
+    def _follow_pool(self, pool: _Pool) -> None:
+        """One pass over the pool's MachineSets; there is one a zone."""
+        with self._lock:
+            pool.labels_due = False
+            labels = dict(pool.labels)
+            machines = [(machine, self.node_name(machine)) for machine in pool.machines]
+        for zone in pool.spec.zones:
+            self._metadata_operator.follow(labels, [each for each in machines if each[0].zone == zone])
 
     def _machines_in(self, zone: str) -> list[Machine]:
         if zone not in self.scenario.zones:

@@ -28,16 +28,18 @@ class RosaTiming:
     """From TerminateInstances until the node is seen to be gone (Ready Unknown)."""
     deleted_seconds: float = 0.0
     """From then until the Node object is deleted."""
+    relabelled_seconds: float = 0.0
+    """Classic: from a change of the pool's labels until the nodes that exist follow."""
 
     @classmethod
     def brisk(cls) -> RosaTiming:
         """For watching: each step visible, a node ready within ten seconds."""
-        return cls(2.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 4.0)
+        return cls(2.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 4.0, 3.0)
 
     @classmethod
     def realistic(cls) -> RosaTiming:
-        """About what a cluster on AWS takes: four to five minutes to join, two to leave."""
-        return cls(150.0, 15.0, 10.0, 45.0, 20.0, 45.0, 40.0, 60.0)
+        """About what a cluster on AWS takes: four to five minutes to join, two to leave, one for a pool's new label."""
+        return cls(150.0, 15.0, 10.0, 45.0, 20.0, 45.0, 40.0, 60.0, 60.0)
 
 
 IMMEDIATE = RosaTiming()

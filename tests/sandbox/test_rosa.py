@@ -399,3 +399,49 @@ def test_two_clusters_share_an_account(aws: AwsSandbox, rosa: Rosa) -> None:
         assert other.machines.vpc_id != rosa.machines.vpc_id
         assert other.scenario.cluster_id != rosa.scenario.cluster_id
         assert len(rosa.kube.list("nodes")) == len(other.kube.list("nodes")) == 1
+
+
+def test_classic_nodes_follow_their_pool_after_a_while(aws: AwsSandbox) -> None:
+    """The label is on its way for the time that the scenario's pace says; a second change rides along."""
+    with Rosa(CLASSIC, aws, timing=RosaTiming(relabelled_seconds=60)) as rosa:
+        rosa.set_pool_labels("egress-a", {"team": "x"})
+        advance(rosa, 59)
+        rosa.set_pool_labels("egress-a", {"team": "y"})
+        assert "team" not in node(rosa, only(rosa))["metadata"]["labels"]
+        advance(rosa, 1)
+        assert node(rosa, only(rosa))["metadata"]["labels"]["team"] == "y"
+
+
+def test_classic_label_by_hand_keeps_the_pool_s_label_from_siblings(aws: AwsSandbox) -> None:
+    """The operator takes a key that a node has from elsewhere out of the map of all machines after it in the pass."""
+    pool = PoolSpec(name="egress-a", zones=(ZONE,), replicas=3)
+    with Rosa(CLASSIC.model_copy(update={"pools": (pool,)}), aws) as rosa:
+        names = [rosa.node_name(machine) for machine in rosa.pool_machines("egress-a")]
+        rosa.put_label(names[1])
+        rosa.set_pool_labels("egress-a", {EGRESS_LABEL: "", "team": "x"})
+        labels = [rosa.kube.get("nodes", name)["metadata"]["labels"] for name in names]
+        assert [EGRESS_LABEL in each for each in labels] == [True, True, False]
+        assert [each["team"] for each in labels] == ["x", "x", "x"]
+
+
+def test_classic_label_by_hand_takes_the_pool_s_label_off_siblings(aws: AwsSandbox) -> None:
+    """A node that had the label through its pool loses it when one before it in the pass was labelled by hand."""
+    pool = PoolSpec(name="egress-a", zones=(ZONE,), replicas=2)
+    with Rosa(CLASSIC.model_copy(update={"pools": (pool,)}), aws) as rosa:
+        first, second = (rosa.node_name(machine) for machine in rosa.pool_machines("egress-a"))
+        rosa.kube.delete("nodes", first)  # its machine is left out of the first pass
+        rosa.set_pool_labels("egress-a", {EGRESS_LABEL: ""})
+        assert EGRESS_LABEL in rosa.kube.get("nodes", second)["metadata"]["labels"]
+        rosa.kube.create("nodes", {"metadata": {"name": first, "labels": {EGRESS_LABEL: ""}}}, manager="kubelet")
+        rosa.set_pool_labels("egress-a", {EGRESS_LABEL: "", "team": "x"})
+        assert EGRESS_LABEL not in rosa.kube.get("nodes", second)["metadata"]["labels"]
+
+
+def test_pool_can_be_removed(aws: AwsSandbox, rosa: Rosa) -> None:
+    """Its machines leave, and it is known no more."""
+    instance = only(rosa).instance_id
+    assert rosa.pool_state("egress-a").replicas == 1
+    rosa.remove_pool("egress-a")
+    advance(rosa, 60)
+    described = aws.client("ec2").describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    assert (described["State"]["Name"], "egress-a" in rosa.pool_names()) == ("terminated", False)
