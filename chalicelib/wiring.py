@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib import telemetry
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.calls import CallCounter
-from chalicelib.domain.spec import ClusterSpec, Fleet
+from chalicelib.domain.spec import ClusterSpec, Fleet, SecretRef
 from chalicelib.problems import BadInput, NoSuchThing
 from chalicelib.settings import Settings, read_settings
 
@@ -39,6 +39,7 @@ class Adapters:
         self._address_limits: dict[str, int] = {}
         self._ec2: dict[tuple[str, str | None], Any] = {}
         self._cluster: dict[ClusterSpec, Any] = {}
+        self._ocm: dict[tuple[str, str, SecretRef], Any] = {}
 
     @cached_property
     def aws(self) -> Aws:
@@ -92,6 +93,26 @@ class Adapters:
             wire = ClusterWire(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
             self._cluster[cluster] = KubernetesApi(wire)
         return self._cluster[cluster]
+
+    def ocm(self, cluster: ClusterSpec) -> Any:
+        """OCM as the cluster's account there sees it, its token kept between visits; None where the fleet names none.
+
+        Clusters of one account share one adapter, and so one token.
+        """
+        if cluster.ocm is None or cluster.ocm.credentials is None:
+            return None
+        from chalicelib.adapters.exchange import Http
+        from chalicelib.adapters.ocm import OcmApi
+        from chalicelib.adapters.ocm_token import OcmToken
+        from chalicelib.adapters.ocm_wire import OcmWire
+
+        key = (cluster.ocm.url, cluster.ocm.token_url, cluster.ocm.credentials)
+        if key not in self._ocm:
+            http = Http()
+            credentials = self._secrets.credential_source(cluster.ocm.credentials)
+            token = OcmToken(cluster.ocm.token_url, credentials, http, calls=self.calls)
+            self._ocm[key] = OcmApi(OcmWire(cluster.ocm.url, token, http, calls=self.calls))
+        return self._ocm[key]
 
 
 class Runtime:

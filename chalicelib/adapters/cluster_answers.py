@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.adapters.connections import failure_words, is_untrusted, tls_words
 from chalicelib.adapters.errors import AdapterError, Conflict, Denied, NotFound, Rejected, Throttled, Unreachable
 
 SOURCE = "cluster API"
@@ -60,25 +60,13 @@ def understand(operation: str, status: int, headers: Mapping[str, str], content:
 
 def tls_failure(operation: str, cause: object) -> Exception:
     """What a failed TLS handshake means; *cause* is the `ssl` module's error, if there is one."""
-    words = getattr(cause, "verify_message", "") or type(cause).__name__
-    failure = Unreachable(SOURCE, operation, f"TLS: {words}")
-    # A certificate that does not verify will not verify in a second either; a cut handshake may succeed.
-    return failure if isinstance(cause, ssl.SSLCertVerificationError) else TryAgain(failure)
+    failure = Unreachable(SOURCE, operation, tls_words(cause))
+    return failure if is_untrusted(cause) else TryAgain(failure)
 
 
 def connection_failure(operation: str, error: Exception) -> TryAgain:
-    """What a urllib3 error means, in words: its own text would repeat host and path."""
-    from urllib3 import exceptions as http
-
-    words: tuple[tuple[type[Exception], str], ...] = (
-        (http.NameResolutionError, "the host's name is not known"),  # a kind of the next, and that of the one after
-        (http.NewConnectionError, "connection refused or no route"),
-        (http.ConnectTimeoutError, "no connection in time"),
-        (http.ReadTimeoutError, "no answer in time"),
-        (http.ProxyError, "the proxy did not connect"),
-    )
-    text = next((text for kind, text in words if isinstance(error, kind)), "the connection was cut")
-    return TryAgain(Unreachable(SOURCE, operation, text))
+    """What a urllib3 error means."""
+    return TryAgain(Unreachable(SOURCE, operation, failure_words(error)))
 
 
 def _refusal(operation: str, status: int, answer: Any) -> AdapterError:

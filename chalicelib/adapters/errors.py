@@ -10,7 +10,8 @@ class AdapterError(Exception):
     """An outside system did not do what was asked.
 
     Attributes:
-        source: The system, as findings name it: "cluster API", "EC2", "SNS", "SQS", "DynamoDB", "Secrets Manager".
+        source: The system, as findings name it: "cluster API", "EC2", "OCM", "SNS", "SQS", "DynamoDB",
+            "Secrets Manager".
         operation: What was asked, in the system's own words ("DescribeSubnets", "list nodes").
         retryable: Asking again later may help. False means a person must change something.
     """

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,23 @@ class TokenSource(Protocol):
 
     def __call__(self, *, force: bool = False) -> str:
         """The token; with *force*, one read anew, because the last was refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """A service account's id and secret. `place` says where they are kept, for messages; the secret is not shown."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    place: str
+
+
+class CredentialSource(Protocol):
+    """Something that gives current client credentials."""
+
+    def __call__(self, *, force: bool = False) -> ClientCredentials:
+        """The credentials; with *force*, those read anew, because the last were refused."""
         ...
 
 
@@ -68,10 +86,34 @@ class Secrets:
         text = self.text(ref, force=force).strip()
         if text.startswith("{"):
             text = _member(ref, text, "token").strip()
-        # It becomes part of an HTTP header: a line break in it would become a header of its own.
-        if not (text.isascii() and text.isprintable()) or not text or " " in text:
+        if not _is_word(text):
             raise Rejected("secrets", "read", f"{describe(ref)} does not hold a token")
         return text
+
+    def credential_source(self, ref: SecretRef) -> CredentialSource:
+        """A callable that gives the credentials under *ref*; nothing is read before it is called."""
+
+        def credentials(*, force: bool = False) -> ClientCredentials:
+            return self.credentials(ref, force=force)
+
+        return credentials
+
+    def credentials(self, ref: SecretRef, *, force: bool = False) -> ClientCredentials:
+        """The client id and secret under *ref*: a JSON object with the texts `client_id` and `client_secret`.
+
+        Raises:
+            Rejected: It is no such object, or one of the two can't be part of a header (empty, blanks, not ASCII).
+        """
+        text = self.text(ref, force=force).strip()
+        found = {}
+        for key in ("client_id", "client_secret"):
+            value = _member(ref, text, key)
+            if not _is_word(value):
+                raise Rejected("secrets", "read", f"{key} in {describe(ref)} is empty, or has blanks or no ASCII in it")
+            found[key] = value
+        if ":" in found["client_id"]:  # where HTTP's Basic authentication ends the name
+            raise Rejected("secrets", "read", f"client_id in {describe(ref)} has a colon in it")
+        return ClientCredentials(**found, place=describe(ref))
 
     def text(self, ref: SecretRef, *, force: bool = False) -> str:
         """The secret as it is stored, read at most five minutes ago; read now with *force*.
@@ -125,6 +167,11 @@ def describe(ref: SecretRef) -> str:
     return f"secret {ref.secret_id}"
 
 
+def _is_word(text: str) -> bool:
+    """Whether it may become part of an HTTP header: a line break in it would become a header of its own."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
 def _read_file(ref: SecretRef, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -142,7 +189,7 @@ def _read_file(ref: SecretRef, path: str) -> str:
 def _member(ref: SecretRef, text: str, key: str) -> str:
     try:
         value = json.loads(text)[key]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         value = None
     if not isinstance(value, str):
         # Without the cause: its text would quote the secret.
