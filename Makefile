@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test test-slow lint types check package bench clean
+.PHONY: help setup demo test test-slow lint types check package bench bench-continuity clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ package: setup ## Build what an operator deploys with CloudFormation, into build
 
 bench: setup ## Compare with what a user would do instead; prints ratios and machine facts
 	@$(BIN)/python -m bench
+
+bench-continuity: setup ## The same troubles with the tool and without on virtual time; needless and missed messages
+	@$(BIN)/python -m bench.continuity
+	@$(BIN)/python -m bench.continuity.alarms
 
 lock: ## Resolve requirements*.in anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt

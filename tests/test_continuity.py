@@ -1,0 +1,54 @@
+"""The continuity benchmark plays what it says, and its arithmetic is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.continuity.__main__ import main
+from bench.continuity.lives import BROKEN, HEALTHY, broken_life, healthy_life
+from bench.continuity.playing import Measured, Played, play
+from bench.continuity.summary import Side, summarise
+from bench.continuity.timelines import TIMELINES
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    """A table that cannot be made again proves nothing."""
+    unlabelled = next(timeline for timeline in TIMELINES if timeline.name == "unlabelled")
+    assert play(unlabelled, 1) == play(unlabelled, 1)
+
+
+def test_without_the_tool_nobody_puts_a_label_back() -> None:
+    """The comparison is against the platform left alone, not against nothing happening."""
+    unlabelled = next(timeline for timeline in TIMELINES if timeline.name == "unlabelled")
+    ours, alone = play(unlabelled, 2)
+    assert [policy.correct_after_seconds for policy in alone.policies] == [None] * 3
+    assert all(policy.correct_after_seconds is not None for policy in ours.policies)
+    assert ours.writes == 3
+
+
+def test_runs_that_never_heal_count_as_late_and_not_into_the_median() -> None:
+    """Losses are said: a run that never came right must not vanish from the table."""
+    runs = [
+        (Played((Measured("p", 10.0, 50.0),), writes=1), Played((Measured("p", 3600.0, None),))),
+        (Played((Measured("p", 30.0, 130.0),), writes=3), Played((Measured("p", 100.0, 100.0),))),
+    ]
+    (line,) = summarise("x", runs)
+    assert line.ours == Side((20.0, 30.0), (90.0, 130.0), never=0, late=1)
+    assert line.alone == Side((1850.0, 3600.0), (100.0, 100.0), never=1, late=1)
+    assert line.writes == (2.0, 3.0)
+
+
+def test_every_event_and_accident_is_drawn() -> None:
+    """A kind of event that is never drawn would be a rate about something else."""
+    drawn = {name for seed in range(200) for name in healthy_life(seed).names}
+    assert drawn == set(HEALTHY)
+    assert {broken_life(seed).names[-1] for seed in range(200)} == set(BROKEN)
+
+
+@pytest.mark.parametrize("options", [["--seeds", "0"], ["flood"]])
+def test_wrong_options_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names what is there."""
+    with pytest.raises(SystemExit):
+        main(options)
+    said = capsys.readouterr().err
+    assert "too few" in said or "no such trouble" in said
