@@ -143,3 +143,41 @@ def test_a_binary_secret_is_rejected(aws_sandbox: AwsSandbox, secrets: Secrets) 
     aws_sandbox.client("secretsmanager").create_secret(Name="keeper/bin", SecretBinary=b"\x00")
     with pytest.raises(AdapterError, match="secret keeper/bin is binary"):
         secrets.token(SecretRef(secret_id="keeper/bin"))
+
+
+def test_client_credentials_are_two_texts(secrets: Secrets, tmp_path: Path) -> None:
+    """A JSON object with both, and perhaps more; the secret is not shown."""
+    path = tmp_path / "ocm.json"
+    path.write_text('{"client_id": "keeper", "client_secret": "hunter2", "comment": "x"}\n')
+    source = secrets.credential_source(SecretRef(file=str(path)))
+    found = source()
+    assert (found.client_id, found.client_secret, found.place) == ("keeper", "hunter2", f"file {path}")
+    assert "hunter2" not in repr(found)
+    path.write_text('{"client_id": "keeper", "client_secret": "hunter3"}')
+    assert (source().client_secret, source(force=True).client_secret) == ("hunter2", "hunter3")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("hunter2", "is not a JSON object with a text under 'client_id'", id="plain text"),
+        pytest.param('["hunter2"]', "is not a JSON object with a text under 'client_id'", id="a list"),
+        pytest.param('{"client_secret": "hunter2"}', "text under 'client_id'", id="no id"),
+        pytest.param('{"client_id": "keeper"}', "text under 'client_secret'", id="no secret"),
+        pytest.param('{"client_id": "keeper", "client_secret": 2}', "text under 'client_secret'", id="a number"),
+        pytest.param('{"client_id": "keeper", "client_secret": ""}', "client_secret in file .* is empty", id="empty"),
+        pytest.param('{"client_id": "a", "client_secret": "x\\nhunter2"}', "client_secret in file", id="line break"),
+        pytest.param('{"client_id": "a:b", "client_secret": "hunter2"}', "client_id in file .* colon", id="colon"),
+        pytest.param('{"client_id": "hunter2', "text under 'client_id'", id="broken JSON"),
+    ],
+)
+def test_what_is_no_credentials_is_rejected_without_showing_it(
+    secrets: Secrets, tmp_path: Path, content: str, message: str
+) -> None:
+    """The message names the place, the member and what is allowed, and nothing of the values."""
+    path = tmp_path / "ocm.json"
+    path.write_text(content)
+    with pytest.raises(Rejected, match=message) as raised:
+        secrets.credentials(SecretRef(file=str(path)))
+    assert str(path) in str(raised.value)
+    assert "hunter2" not in repr([raised.value, raised.value.__cause__])
