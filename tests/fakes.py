@@ -83,7 +83,9 @@ class FakeCluster(Failing):
         self._check("fetch_cpics")
         return tuple(self.cpics[name] for name in sorted(self.cpics))
 
-    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
+    def apply_egress_ip(
+        self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
+    ) -> None:
         self._wrote("apply_egress_ip", name, spec.addresses, force)
         owned = {
             ".spec.egressIPs",
@@ -93,9 +95,11 @@ class FakeCluster(Failing):
         }
         before = self.egress_ips.get(name)
         others = {p: m for p, m in (before.other_managers if before else {}).items() if p not in owned}
+        dropped = (before.owned_fields if before else frozenset()) - owned - set(others)
+        kept = {k: v for k, v in (before.labels if before else {}).items() if f".metadata.labels.{k}" not in dropped}
         made = EgressIp(name, f"uid-{name}", {}, spec, (), frozenset(owned))
         self.egress_ips[name] = replace(
-            before or made, spec=spec, labels={**(before.labels if before else {}), **labels},
+            before or made, spec=spec, labels={**kept, **labels},
             owned_fields=frozenset(owned), other_managers=others,
         )  # fmt: skip
 

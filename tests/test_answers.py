@@ -30,7 +30,7 @@ from tests.situations import SITUATIONS, drifted, first_visit, reservations_left
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "answers-1.json").read_text(encoding="utf-8"))
 REGISTRY = Resource.from_contents(SCHEMA) @ Registry()
 VALIDATOR = Draft202012Validator(SCHEMA, registry=REGISTRY, format_checker=FormatChecker())
-FREE_KEYS = {"tags", "labels", "before", "after"}
+FREE_KEYS = {"tags", "labels", "marks", "before", "after"}
 """Members whose own keys are free (tags and labels); of `before` and `after` only those of a TagReservation."""
 
 Document = dict[str, Any]
@@ -172,7 +172,7 @@ def _members(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def _has_free_keys(holder: Document, key: str) -> bool:
-    return key in ("tags", "labels") or holder.get("action") == "TagReservation"
+    return key in ("tags", "labels", "marks") or holder.get("action") == "TagReservation"
 
 
 def _at(value: Any, path: tuple[Any, ...]) -> Any:

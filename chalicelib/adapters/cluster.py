@@ -57,11 +57,17 @@ class KubernetesApi:
         found = self._list("list cloudprivateipconfigs", CPICS, OBJECTS_PER_PAGE, parse_cpic)
         return tuple(sorted(found, key=lambda cpic: cpic.address))
 
-    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
+    def apply_egress_ip(
+        self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
+    ) -> None:
         """Create the object, or set exactly these fields of it; fields we applied before and no longer name go away.
+
+        Args:
+            version: resourceVersion that the object must still have; "" where it need not.
 
         Raises:
             Conflict: Other managers own fields with other values; `managers` says who and which. Not with *force*.
+                Without managers: the object has changed since it had that version.
             Rejected: The values are not valid, or an admission policy refuses them.
         """
         wanted: dict[str, Any] = {
@@ -73,7 +79,7 @@ class KubernetesApi:
         body = {
             "apiVersion": "k8s.ovn.org/v1",
             "kind": "EgressIP",
-            "metadata": {"name": name, "labels": dict(labels)},
+            "metadata": {"name": name, "labels": dict(labels)} | ({"resourceVersion": version} if version else {}),
             "spec": wanted,
         }
         self._apply(self._wire.begin("apply egressip"), f"{EGRESS_IPS}/{quote(name, safe='')}", body, force=force)

@@ -135,6 +135,7 @@ def _egress_ip(raw: Mapping[str, Any], name: str) -> EgressIp:
         owned_fields=owned,
         other_managers=others,
         deleting=_deleting(raw),
+        version=_text(metadata.get("resourceVersion")) or "",
     )
 
 
@@ -152,6 +153,8 @@ def _cpic(raw: Mapping[str, Any], name: str) -> Cpic:
         owner=_text(_mapping(raw, "metadata", "annotations").get(OWNER_REFERENCE)) or None,
         deleting=_deleting(raw),
         changed_at=_moment_or_none(condition.get("lastTransitionTime")),
+        created_at=_moment_or_none(_mapping(raw, "metadata").get("creationTimestamp")),
+        deleted_at=_moment_or_none(_mapping(raw, "metadata").get("deletionTimestamp")),
     )
 
 

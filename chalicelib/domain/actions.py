@@ -8,7 +8,7 @@ so that an EgressIP never asks for an address whose reservation could not be mad
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import TypeAlias
 
@@ -35,6 +35,9 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_POLICY = "egress-keeper/policy"
 LABEL_KICK = "egress-keeper/kick"
 """A label of ours on the EgressIP whose change makes OVN-Kubernetes look at the object again; moves nothing healthy."""
+LABEL_CYCLE_PREFIX = "egress-keeper/cycle-"
+"""Label key prefix on the EgressIP; the address follows. There while a dead address is out of the list, to be put back,
+and until it serves again (`tried`). A label, because OVN-Kubernetes wipes annotations."""
 
 
 def _tag_in_words(key: str) -> str:
@@ -130,6 +133,12 @@ class ApplyEgressIp:
         strays: Addresses that somebody else wrote into the list and that were never this policy's: taking them out
             again takes nothing from anybody who relies on the policy.
         force: Take our fields back from another manager. Only on objects that carry our label.
+        marks: Further labels of ours, those of remedies (`tried`), complete. Their values hold the time: a digest that
+            a person approves does not cover them.
+        cycled: Addresses that don't serve, taken out to be put back once their CloudPrivateIPConfigs are gone.
+        kick: A change of label alone, so that OVN-Kubernetes looks at the object again.
+        version: resourceVersion that the object must still have, so that nothing is taken out of one that has changed
+            since; "" where it need not.
     """
 
     name: str
@@ -140,6 +149,10 @@ class ApplyEgressIp:
     policies: tuple[str, ...]
     reason: str
     strays: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
+    cycled: tuple[str, ...] = ()
+    kick: bool = False
+    version: str = ""
 
     @property
     def adds(self) -> tuple[str, ...]:
@@ -156,7 +169,11 @@ class ApplyEgressIp:
     @property
     def summary(self) -> str:
         """One line for people."""
-        changes = [f"+{a}" for a in self.adds] + [f"-{a}" for a in self.removes]
+        changes = [f"+{a}" for a in self.adds] + [f"-{a}" for a in self.removes if a not in self.cycled]
+        if self.cycled:
+            changes.append(f"cycle {' '.join(self.cycled)}")
+        if self.kick:
+            changes.append("kick")
         if self.before is None:
             return f"create EgressIP {self.name}: {' '.join(changes)}"
         if self.before.namespace_selector != self.after.namespace_selector:

@@ -1,6 +1,7 @@
-"""From what was seen to findings: what is wrong, what it means, what a person can do.
+"""From what was seen to findings: what is wrong with zones and nodes, what it means, what a person can do.
 
-Reads verdicts, nodes and capacity; decides nothing about changes. Whether and when people are told is `usecases.tell`.
+Reads nodes and capacity; decides nothing about changes. Findings about single addresses are `address_findings`; whether
+and when people are told is `usecases.tell`.
 """
 
 from __future__ import annotations
@@ -14,66 +15,11 @@ from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity, some_
 from chalicelib.domain.placement import JOINING_TIME, Placement
 from chalicelib.domain.plan import Allocation
 from chalicelib.domain.snapshot import Instance, Subnet
-from chalicelib.domain.terrain import Terrain, parse_address
+from chalicelib.domain.terrain import Terrain
 from chalicelib.domain.verdicts import State, Verdict
 
 MIN_FREE_ADDRESSES = 8
 """A subnet with fewer free addresses than this can hardly take a rolling replacement of its nodes."""
-
-_HEADLINE = {
-    State.UNASSIGNED: (Kind.ADDRESS_UNASSIGNED, "is listed by the EgressIP and assigned to no node"),
-    State.FAILED: (Kind.ASSIGNMENT_FAILED, "could not be put on its node's network interface"),
-    State.STATUS_LOST: (Kind.STATUS_LOST, "is on its node, but the EgressIP's status does not say so"),
-    State.STATUS_UNBACKED: (Kind.STATUS_UNBACKED, "is on no such node as the EgressIP's status says"),
-    State.EC2_MISSING: (Kind.EC2_ADDRESS_MISSING, "is assigned in the cluster, but no network interface has it"),
-    State.ELSEWHERE: (Kind.EC2_ADDRESS_MISSING, "is assigned in the cluster, but another network interface has it"),
-    State.STALE_CPIC: (Kind.CPIC_STALE, "is held by a CloudPrivateIPConfig left over from another EgressIP"),
-}
-
-_TODO = {
-    State.UNASSIGNED: "See `oc get events -n default --field-selector involvedObject.kind=EgressIP`. Changing any label"
-    " of the EgressIP makes OVN-Kubernetes look again and moves nothing that is healthy.",
-    State.FAILED: "Remove the cause that the message below names. The platform gives up after about 6 minutes; after"
-    " that take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put it back.",
-    State.STATUS_LOST: "Take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put it"
-    " back.",
-    State.STATUS_UNBACKED: "Take the address out of the EgressIP, wait until its CloudPrivateIPConfig is gone, and put"
-    " it back.",
-    State.EC2_MISSING: "Assign it again to the node's first network interface (`aws ec2 assign-private-ip-addresses`);"
-    " the cloud network controller never looks again by itself.",
-    State.ELSEWHERE: "Find out what that interface is: the address can come back only when it is free.",
-    State.STALE_CPIC: "Take the address out of the EgressIP and put it back, twice if its status stays empty.",
-}
-
-
-def diagnose_addresses(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> Iterator[Finding]:
-    """One finding for each address that should serve and does not; movement alone is none.
-
-    Where a zone has no node for them, that is the cause of all of its addresses: one message, not one an address.
-    """
-    for verdict in verdicts:
-        if verdict.state not in _HEADLINE:
-            continue
-        kind, headline = _HEADLINE[verdict.state]
-        address = parse_address(verdict.address)
-        subnet = terrain.subnet_of(address) if address else None
-        without_nodes = subnet is not None and not terrain.eligible_in(subnet.cidr)
-        yield Finding(
-            kind,
-            f"address {verdict.address} of {verdict.policy}",
-            Severity.CRITICAL,
-            f"{verdict.address} ({verdict.policy}, {verdict.zone}) {headline}.",
-            impact=FAIL_OPEN,
-            todo=_TODO[verdict.state],
-            cause=f"zone {verdict.zone}" if without_nodes else "",
-            evidence=(
-                f"status.items: {verdict.claimed_node or 'no node'}",
-                f"CloudPrivateIPConfig: {verdict.cpic}",
-                f"network interface: {verdict.interface or 'none'}"
-                + (f" ({verdict.interface_node})" if verdict.interface_node else ""),
-                f"reservation: {verdict.reservation or 'none'}",
-            ),
-        )
 
 
 def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
@@ -214,6 +160,7 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
 def what_moves(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
     """Why the cluster is worth another look soon: nodes coming and going, addresses in transit. Sorted, no repeats."""
     moving = {f"{v.address} is on its way ({v.cpic})" for v in verdicts if v.state is State.MOVING}
+    moving |= {f"{v.address} is out of EgressIP {v.policy} for a cycle" for v in verdicts if v.state is State.CYCLING}
     moving |= {f"{cpic.address} is being released" for cpic in terrain.observed.cpics if cpic.deleting}
     moving |= {f"EgressIP {eip.name} is being deleted" for eip in terrain.observed.egress_ips if eip.deleting}
     pools = {pool.name for pool in terrain.desired.machine_pools}

@@ -104,6 +104,8 @@ class Finding:
         impact: What it means for traffic, one sentence; empty where it means nothing yet.
         todo: What a person can do, as commands or words; empty where nothing is to be done by hand.
         repaired_by: Summary of the action of the same plan that repairs it; empty where the tool can't or must not.
+        remedy: What the tool does about it by itself, now or later and what for it waits, as one clause; empty where it
+            can't or must not.
         cause: Findings with the same cause are told in one message; the kind alone by default.
         evidence: The facts behind it, as short `name: value` lines.
         certain: True where the circumstances rule out a healthy transition: told at once whatever the kind.
@@ -116,6 +118,7 @@ class Finding:
     impact: str = ""
     todo: str = ""
     repaired_by: str = ""
+    remedy: str = ""
     cause: str = ""
     evidence: tuple[str, ...] = ()
     certain: bool = False
@@ -132,4 +135,9 @@ class Finding:
 
     def fingerprint(self, cluster: str) -> str:
         """Stable id across visits: 16 hexadecimal digits of cluster, kind and subject."""
-        return hashlib.sha256(f"{cluster}\n{self.kind}\n{self.subject}".encode()).hexdigest()[:16]
+        return fingerprint_of(cluster, self.kind, self.subject)
+
+
+def fingerprint_of(cluster: str, kind: Kind, subject: str) -> str:
+    """The fingerprint of the finding of that kind on that subject, whether or not there is one."""
+    return hashlib.sha256(f"{cluster}\n{kind}\n{subject}".encode()).hexdigest()[:16]

@@ -73,14 +73,16 @@ def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
     """What the plan removes from each EgressIP, counting only addresses that serve now or are on their way.
 
     An address in the middle of a failover is a loss where it is removed, and no comfort where it remains. A stray one,
-    written in by somebody else, is no loss: whoever relies on the policy never got it.
+    written in by somebody else, is no loss: whoever relies on the policy never got it. Nor is one that a cycle takes
+    out to put it back, as long as it serves nobody.
     """
     serving = _serving(observed)
     lost = serving | _on_their_way(observed)
     losses = []
     for action in planned.actions:
         if isinstance(action, ApplyEgressIp) and action.before is not None:
-            before, after = action.before.addresses, {*action.after.addresses, *action.strays}
+            dead = {a for a in action.cycled if not _carries_traffic(observed, action.name, a)}
+            before, after = action.before.addresses, {*action.after.addresses, *action.strays, *dead}
         elif isinstance(action, DeleteEgressIp):
             before, after = action.before.addresses, set()
         else:
@@ -88,6 +90,16 @@ def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
         removed = tuple(a for a in before if a in lost and a not in after)
         losses.append(Loss(action.name, removed, tuple(a for a in before if a in serving and a in after)))
     return tuple(losses)
+
+
+def _carries_traffic(observed: Snapshot, egress_ip: str, address: str) -> bool:
+    """Whether the object's status, the CPIC and an interface agree on it: without any one of them it serves nobody."""
+    if isinstance(observed.egress_ips, Unknown) or isinstance(observed.interfaces, Unknown):
+        return True
+    there = next((e for e in observed.egress_ips if e.name == egress_ip), None)
+    on_an_interface = any(str(a) == address for i in observed.interfaces for a in i.addresses)
+    claimed = there is not None and address in dict(there.items)
+    return claimed and on_an_interface and address in _serving(observed)
 
 
 def _serving(observed: Snapshot) -> frozenset[str]:

@@ -96,7 +96,7 @@ def _open_block(item: Told, done: frozenset[str]) -> str:
     lines = [f"{document['summary']}{since}", f"  Since:   {item.since:%Y-%m-%d %H:%M:%S} UTC"]
     if document["impact"]:
         lines.append(f"  Traffic: {document['impact']}")
-    lines.append(f"  Done:    {_done(str(document['repaired_by']), done)}")
+    lines.append(f"  Done:    {_done(str(document['repaired_by']), done, str(document.get('remedy', '')))}")
     if document["todo"]:
         lines.append(f"  To do:   {document['todo']}")
     lines.extend(f"  Seen:    {evidence}" for evidence in document["evidence"])
@@ -104,7 +104,9 @@ def _open_block(item: Told, done: frozenset[str]) -> str:
     return "\n".join(lines)
 
 
-def _done(repair: str, done: frozenset[str]) -> str:
+def _done(repair: str, done: frozenset[str], remedy: str) -> str:
+    if not repair and remedy:
+        return f"nothing in this visit; the remedy is {remedy}"
     if not repair:
         return "nothing; there is no repair that is safe without a person"
     return f"{repair}: applied, being verified" if repair in done else f"nothing yet; planned: {repair}"

@@ -64,7 +64,8 @@ class _Objecting:
 
     def _was_given(self) -> bool:
         """An address given earlier, whose zone has lost its nodes, is where it belongs."""
-        return self.present or self.address in self.terrain.recorded_in_tags(self.policy.name)
+        recorded = self.terrain.recorded_in_tags(self.policy.name)
+        return self.present or self.address in recorded or self.terrain.is_out(self.policy.name, self.address)
 
     def _outside(self) -> Finding:
         """In no subnet of the VPC; or, for one that was never given, in a subnet without egress nodes."""

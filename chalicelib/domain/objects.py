@@ -6,12 +6,11 @@ from another manager is `force`, and is planned only on objects that carry our l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from chalicelib.domain.actions import (
-    LABEL_KICK,
     LABEL_MANAGED_BY,
     LABEL_POLICY,
     OWNER,
@@ -21,10 +20,12 @@ from chalicelib.domain.actions import (
 from chalicelib.domain.findings import Finding, Kind, Severity, some_of
 from chalicelib.domain.placement import Placement
 from chalicelib.domain.plan import Withheld
+from chalicelib.domain.remedies import Remedies
 from chalicelib.domain.selectors import SpecDifference, compare_selectors, manager_of
 from chalicelib.domain.snapshot import EgressIp, EgressIpSpec
 from chalicelib.domain.spec import PolicySpec
 from chalicelib.domain.terrain import Terrain, is_our_object
+from chalicelib.domain.tried import is_remedy_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Objects:
     withheld: tuple[Withheld, ...] = ()
 
 
-def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
-    """Compare the objects that are there with the allocations."""
+def plan_objects(terrain: Terrain, placement: Placement, remedies: Remedies) -> Objects:
+    """Compare the objects that are there with the allocations, and write remedies into them."""
     applied: list[ApplyEgressIp] = []
     findings: list[Finding] = []
     withheld: list[Withheld] = []
@@ -65,6 +66,7 @@ def plan_objects(terrain: Terrain, placement: Placement) -> Objects:
                 policy,
                 wanted,
                 placement,
+                remedies,
                 recorded=frozenset(map(str, terrain.recorded_in_tags(policy.name))),
                 out=(applied, findings, withheld),
             )
@@ -79,7 +81,7 @@ def _create(terrain: Terrain, policy: PolicySpec, wanted: list[str]) -> ApplyEgr
         policy.name,
         None,
         EgressIpSpec(tuple(wanted), policy.namespace_selector, policy.pod_selector),
-        _labels(policy, None),
+        _labels(policy),
         force=False,
         policies=(policy.name,),
         reason=reason,
@@ -91,6 +93,7 @@ def _update(
     policy: PolicySpec,
     allocated: list[str],
     placement: Placement,
+    remedies: Remedies,
     *,
     recorded: frozenset[str],
     out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
@@ -107,26 +110,34 @@ def _update(
     addresses = tuple(kept + [address for address in allocated if address not in kept])
     wish = EgressIpSpec(addresses, policy.namespace_selector, policy.pod_selector)
     selectors = compare_selectors(wish, there)
-    labels = _labels(policy, there)
+    labels = _labels(policy)
     label_paths = tuple(f".metadata.labels.{key}" for key in labels if there.labels.get(key) != labels[key])
     address_path = (".spec.egressIPs",) if addresses != there.spec.addresses else ()
     differing = (*address_path, *selectors.ours, *label_paths)
     if selectors.foreign:
         findings.append(_foreign_selector(there, selectors))
-    if not differing:
-        if staying and (editor := manager_of(".spec.egressIPs", there)):
-            findings.append(_edited(there, (".spec.egressIPs",), [editor], allocated, ""))
+    cycled = tuple(a for a in remedies.taken_out(policy.name) if a in listed)
+    marks = remedies.marks.get(policy.name, {})
+    remedying = (*((".spec.egressIPs",) if cycled else ()), *_differing_marks(marks, there))
+    if not differing and staying and (editor := manager_of(".spec.egressIPs", there)):
+        findings.append(_edited(there, (".spec.egressIPs",), [editor], allocated, ""))
+    if not differing and not remedying:
         return
     others = sorted({manager_of(path, there) for path in differing} - {""})
+    reasons = [_reason(differing, others, break_before_make=len(extra) > len(staying))] if differing else []
     action = ApplyEgressIp(
         policy.name,
         there.spec,
-        wish,
+        replace(wish, addresses=tuple(a for a in addresses if a not in cycled)),
         labels,
-        force=bool(others),
+        force=any(manager_of(path, there) for path in (*differing, *remedying)),
         policies=(policy.name,),
-        reason=_reason(differing, others, break_before_make=len(extra) > len(staying)),
+        reason="; ".join([*reasons, *remedies.reasons(policy.name)]) or "what was tried is over and need not be kept",
         strays=tuple(a for a in extra if a not in recorded) if manager_of(".spec.egressIPs", there) else (),
+        marks=marks,
+        cycled=cycled,
+        kick=remedies.kicks(policy.name),
+        version=there.version if cycled else "",
     )
     applied.append(action)
     if others:
@@ -142,12 +153,21 @@ def _reason(differing: tuple[str, ...], others: list[str], *, break_before_make:
     return f"{fields} differs from the fleet file"
 
 
-def _labels(policy: PolicySpec, there: EgressIp | None) -> dict[str, str]:
-    """Our labels, complete: one that we leave out of an apply is removed."""
-    labels = {LABEL_MANAGED_BY: OWNER, LABEL_POLICY: policy.name}
-    if there is not None and LABEL_KICK in there.labels:
-        labels[LABEL_KICK] = there.labels[LABEL_KICK]
-    return labels
+def _labels(policy: PolicySpec) -> dict[str, str]:
+    """Our labels but those of remedies, complete: one that we leave out of an apply is removed."""
+    return {LABEL_MANAGED_BY: OWNER, LABEL_POLICY: policy.name}
+
+
+def _differing_marks(marks: Mapping[str, str], there: EgressIp) -> tuple[str, ...]:
+    """Paths of remedy labels to write, and of those to drop: somebody else's stays."""
+    prefix = ".metadata.labels."
+    written = [f"{prefix}{key}" for key, value in marks.items() if there.labels.get(key) != value]
+    dropped = [
+        path
+        for path in there.owned_fields
+        if path.startswith(prefix) and is_remedy_label(key := path.removeprefix(prefix)) and key not in marks
+    ]
+    return tuple(sorted([*written, *dropped]))
 
 
 def _is_address(text: str) -> bool:

@@ -51,12 +51,14 @@ class _Wish:
     Attributes:
         given: Addresses that belong to it already: listed in the fleet file, or found again.
         present: Those that its object lists now.
+        out: Those that a cycle has taken out of it, to be put back.
         blocked: Why nothing can be asked for in its name; empty where it can.
     """
 
     policy: PolicySpec
     given: tuple[IPv4Address, ...]
     present: frozenset[IPv4Address]
+    out: frozenset[IPv4Address] = frozenset()
     blocked: str = ""
 
 
@@ -104,8 +106,12 @@ class _Placer:
             for address in wish.given:
                 if address in wish.present:
                     self._keep(wish, address)
-                else:
-                    self._add_given(wish, address)
+        # What is to come back takes its place before anything new can.
+        for coming_back in (True, False):
+            for wish in self.wishes.values():
+                for address in wish.given:
+                    if address not in wish.present and (address in wish.out) is coming_back:
+                        self._add_given(wish, address)
         for wish in self.wishes.values():
             if wish.policy.per_zone is not None and not wish.blocked:
                 self._choose_missing(wish, wish.policy.per_zone)
@@ -119,17 +125,25 @@ class _Placer:
         ours = there is not None and is_our_object(there)
         blocked = "" if there is None or ours else f"an EgressIP {policy.name} exists that is not ours"
         in_object = tuple(_parsed(there)) if there is not None and ours else ()
+        out = self._out_of(policy.name)
         if policy.per_zone is None:
-            return _Wish(policy, tuple(dict.fromkeys(policy.addresses)), frozenset(in_object), blocked)
+            return _Wish(policy, tuple(dict.fromkeys(policy.addresses)), frozenset(in_object), out, blocked)
         recorded = self.terrain.recorded_in_tags(policy.name)
         edited = there is not None and ".spec.egressIPs" not in there.owned_fields and bool(recorded)
         # A list somebody edited is no wish of ours; but what serves in it, where nothing else is remembered, is kept.
         found = tuple(a for a in in_object if self._serves(policy.name, a) or not (edited or self._is_kept_by_aws(a)))
         trusted, others = (recorded, found) if edited else (found, recorded)
+        trusted = (*trusted, *sorted(out))
         known = dict.fromkeys((*trusted, *others))
         # Stable: among equals the order of the list decides, and people append to it.
         ranked = sorted(known, key=lambda a: (a not in trusted, not self._serves(policy.name, a)))
-        return _Wish(policy, self._at_most(policy.per_zone, ranked, policy.name), frozenset(in_object), blocked)
+        given = self._at_most(policy.per_zone, ranked, policy.name)
+        return _Wish(policy, given, frozenset(in_object), out, blocked)
+
+    def _out_of(self, policy: str) -> frozenset[IPv4Address]:
+        cycles = self.terrain.cycles.get(policy, ())
+        parsed = (parse_address(text) for text in cycles if self.terrain.is_out(policy, text))
+        return frozenset(address for address in parsed if address is not None)
 
     def _at_most(self, per_zone: int, ranked: list[IPv4Address], policy: str) -> tuple[IPv4Address, ...]:
         """The first *per_zone* of each zone. One whose subnet is gone counts nowhere, and stays while it serves."""
@@ -158,7 +172,12 @@ class _Placer:
         """One owner for each address: where it serves, else where the object lists it, else who comes first by name."""
         owner: dict[IPv4Address, str] = {}
         ranked = sorted(
-            (not self._serves(wish.policy.name, address), address not in wish.present, wish.policy.name, address)
+            (
+                not self._serves(wish.policy.name, address),
+                address not in wish.present and address not in wish.out,
+                wish.policy.name,
+                address,
+            )
             for wish in wishes
             for address in wish.given
         )
@@ -200,16 +219,29 @@ class _Placer:
         self.out.allocations.append(Allocation(wish.policy.name, address, *where, self._source(wish, address)))
 
     def _add_given(self, wish: _Wish, address: IPv4Address) -> None:
-        waits = wish.blocked or self._on_its_way(wish.policy.name, address)
+        waits = wish.blocked or self._being_cycled(wish, address) or self._on_its_way(wish.policy.name, address)
         found = home_or_objection(self.terrain, wish.policy, address, awaited=bool(waits))
         if not isinstance(found, Finding):
             self._allocate(wish, address, found, held=waits)
             return
         self._leave_out(wish, address, found)
         subnet = self.terrain.subnet_of(address)
-        if subnet is not None and address in self.terrain.recorded_in_tags(wish.policy.name):
+        recorded = self.terrain.recorded_in_tags(wish.policy.name)
+        if subnet is not None and (address in recorded or address in wish.out):
             # Given once: its reservation and its record stay until it can be had again.
             self._append(wish, address, subnet, held=found.summary)
+
+    def _being_cycled(self, wish: _Wish, address: IPv4Address) -> str:
+        """Why an address that a cycle has taken out can't be put back yet; empty if it can, or was not taken out."""
+        others = [n for n in self.terrain.objects_by_address.get(str(address), ()) if n != wish.policy.name]
+        if address not in wish.out or others:
+            return ""
+        since = self.terrain.cycles[wish.policy.name][str(address)].at
+        if str(address) in self.terrain.cpic_by_address:
+            return f"it is being cycled: taken out at {since:%H:%M:%S} UTC, until its CloudPrivateIPConfig is gone"
+        if str(address) in dict(self.terrain.egress_ip_by_name[wish.policy.name].items):
+            return f"it is being cycled: taken out at {since:%H:%M:%S} UTC, until the status no longer claims it"
+        return ""
 
     def _on_its_way(self, policy: str, address: IPv4Address) -> str:
         """Why an address will be free without anybody's help; empty if it is free, or needs help."""

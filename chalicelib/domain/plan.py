@@ -59,7 +59,11 @@ class Plan:
     @property
     def digest(self) -> str:
         """What a person approves: 12 hexadecimal digits of the cluster and the actions, independent of time."""
-        text = json.dumps([self.cluster, [action_document(action) for action in self.actions]], sort_keys=True)
+        timeless = [
+            {key: value for key, value in action_document(action).items() if key not in ("marks", "version")}
+            for action in self.actions
+        ]
+        text = json.dumps([self.cluster, timeless], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -1,19 +1,22 @@
 """From a snapshot and a wish to one plan. Pure: the same inputs give the same plan, byte for byte.
 
 The steps, each in a module of its own: index the snapshot (`terrain`), give addresses to policies (`placement`),
-compare reservations (`reserving`), nodes' labels (here) and objects (`objects`), judge every address (`verdicts`), and
-say what is wrong (`diagnosis`). Applying a plan and planning again gives a plan without actions.
+judge every address (`verdicts`) and decide what to do about those that don't serve (`remedies`), compare reservations
+(`reserving`), nodes' labels (here) and objects (`objects`), and say what is wrong (`address_findings`, `diagnosis`).
+Applying a plan and planning again gives a plan without actions.
 """
 
 from __future__ import annotations
 
 from chalicelib.domain.actions import LabelNode
+from chalicelib.domain.address_findings import diagnose_addresses
 from chalicelib.domain.capacity import report_capacity
-from chalicelib.domain.diagnosis import diagnose_addresses, diagnose_capacity, diagnose_nodes, what_moves
+from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
 from chalicelib.domain.objects import plan_objects
 from chalicelib.domain.placement import JOINING_TIME, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
+from chalicelib.domain.remedies import plan_remedies
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.reserving import plan_reservations
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, Snapshot, Unknown
@@ -22,7 +25,7 @@ from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 
 
-def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_REMEMBERED) -> Plan:  # noqa: ARG001
+def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_REMEMBERED) -> Plan:
     """Decide what to change, what to report, and what to leave alone and why.
 
     Args:
@@ -41,16 +44,18 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
     placement = place(terrain)
     reserving = plan_reservations(terrain, placement)
     labelling, label_findings = _plan_labels(terrain)
-    objects = plan_objects(terrain, placement)
     allocations = tuple(placement.allocations)
     verdicts = _verdicts(terrain, allocations)
+    remedies = plan_remedies(terrain, verdicts, placement, memory)
+    objects = plan_objects(terrain, placement, remedies)
+    repairs = {action.name: action.summary for action in objects.apply}
     findings = (
         *blind,
         *placement.findings,
         *reserving.findings,
         *label_findings,
         *objects.findings,
-        *diagnose_addresses(terrain, verdicts),
+        *diagnose_addresses(terrain, verdicts, remedies, repairs),
         *diagnose_capacity(terrain, placement),
         *diagnose_nodes(terrain),
     )

@@ -122,7 +122,7 @@ def _reserve(terrain: Terrain, subnet_id: str, cidr: IPv4Network, inside: list[A
     return ReserveCidr(
         subnet_id,
         cidr,
-        _tags(terrain, _holders(inside, {}), {}),
+        _tags(terrain, _holders(terrain, inside, {}), {}),
         policies,
         f"EC2 must give {', '.join(str(a.address) for a in inside)} ({', '.join(policies)}) to nothing else",
     )
@@ -133,12 +133,13 @@ def _policies(allocations: list[Allocation]) -> tuple[str, ...]:
 
 
 def _holders(
-    allocations: list[Allocation], asked_before: Mapping[str, tuple[IPv4Address, ...]]
+    terrain: Terrain, allocations: list[Allocation], asked_before: Mapping[str, tuple[IPv4Address, ...]]
 ) -> dict[str, set[IPv4Address]]:
     """By tag key; an address that was asked for once stays under the policy's key, held again or not."""
     holders: dict[str, set[IPv4Address]] = {}
     for allocation in allocations:
-        never_asked = allocation.held and allocation.address not in asked_before.get(allocation.policy, ())
+        known = allocation.address in asked_before.get(allocation.policy, ())
+        never_asked = allocation.held and not known and not terrain.is_out(allocation.policy, allocation.address)
         prefix = TAG_HELD_PREFIX if never_asked else TAG_POLICY_PREFIX
         holders.setdefault(f"{prefix}{allocation.policy}", set()).add(allocation.address)
     return holders
@@ -163,7 +164,7 @@ def _tags(terrain: Terrain, holders: _Holders, foreign: Mapping[str, str]) -> di
 def _record(terrain: Terrain, reservation: Reservation, inside: list[Allocation]) -> TagReservation:
     """What the tags must say. People's own tags stay; a policy's stay as long as something still uses its address."""
     policies = _policies(inside)
-    holders = _holders(inside, tagged_addresses(reservation, (TAG_POLICY_PREFIX,)))
+    holders = _holders(terrain, inside, tagged_addresses(reservation, (TAG_POLICY_PREFIX,)))
     allocated = {allocation.address for allocation in inside}
     for policy, addresses in tagged_addresses(reservation).items():
         still_used = {a for a in addresses if a not in allocated and a in terrain.used}

@@ -116,6 +116,7 @@ class EgressIp:
         items: `status.items` as (address, node) pairs. A claim, not a proof: only the CPIC tells what is true.
         owned_fields: Field paths that server-side apply holds for us, such as `.spec.egressIPs`.
         other_managers: Other field managers by the path they own under `.spec` or `.metadata.labels`.
+        version: `metadata.resourceVersion`, opaque.
     """
 
     name: str
@@ -126,6 +127,7 @@ class EgressIp:
     owned_fields: frozenset[str] = frozenset()
     other_managers: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,9 @@ class Cpic:
     Attributes:
         assigned: Status of the one condition: "True", "False", "Unknown", or None before there is any.
         owner: EgressIP that OVN-Kubernetes created it for (`k8s.ovn.org/egressip-owner-ref`); may be gone.
-        changed_at: `lastTransitionTime` of the condition.
+        changed_at: `lastTransitionTime` of the condition; each try of the cloud network controller rewrites it.
+        created_at: When OVN-Kubernetes made it. All that tells the age of one that nobody has answered.
+        deleted_at: When its deletion was asked for; it stays until the cloud network controller has released it.
     """
 
     address: str
@@ -147,6 +151,8 @@ class Cpic:
     owner: str | None
     deleting: bool = False
     changed_at: datetime | None = None
+    created_at: datetime | None = None
+    deleted_at: datetime | None = None
 
     @property
     def healthy(self) -> bool:

@@ -35,6 +35,7 @@ from chalicelib.domain.snapshot import (
     Unknown,
 )
 from chalicelib.domain.spec import ClusterSpec
+from chalicelib.domain.tried import Tried, cycled
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class Terrain:
         self.node_by_instance: Mapping[str, Node] = {
             node.instance_id: node for node in observed.nodes if node.instance_id
         }
+        self.cycles: Mapping[str, Mapping[str, Tried]] = {
+            eip.name: cycled(eip) for eip in observed.egress_ips if is_our_object(eip)
+        }
+        """Cycles of addresses, under way or done, by EgressIP of ours and address."""
         self.objects_by_address: Mapping[str, tuple[str, ...]] = _objects_by_address(observed.egress_ips)
         self.reservations_by_subnet: Mapping[str, tuple[Reservation, ...]] = _by_subnet(observed.reservations)
         self._reservations = {
@@ -141,6 +146,11 @@ class Terrain:
     def asked_before(self, policy: str) -> bool:
         """Whether the policy has asked the cluster for an address before: its tags say more than that some are held."""
         return bool(self._asked_before.get(policy))
+
+    def is_out(self, policy: str, address: IPv4Address | str) -> bool:
+        """Whether a cycle has taken the address out of the policy's EgressIP, and it is still out."""
+        out = str(address) in self.cycles.get(policy, ())
+        return out and str(address) not in self.egress_ip_by_name[policy].spec.addresses
 
     def in_use(self, network: IPv4Network) -> bool:
         """Whether an EgressIP, a CPIC or a network interface has an address in the range."""

@@ -34,6 +34,7 @@ class State(StrEnum):
     EC2_MISSING = "ec2-missing"
     ELSEWHERE = "elsewhere"
     STALE_CPIC = "stale-cpic"
+    CYCLING = "cycling"
     ABSENT = "absent"
 
 
@@ -100,7 +101,9 @@ def _judge_one(terrain: Terrain, policy: str, address: str, *, in_spec: bool, cl
         policy=policy,
         address=address,
         zone=subnet.zone if subnet else "unknown",
-        state=_state(policy, cpic, interface, in_spec=in_spec, claimed=claimed, carrier=carrier, late=late),
+        state=State.CYCLING
+        if terrain.is_out(policy, address)
+        else _state(policy, cpic, interface, in_spec=in_spec, claimed=claimed, carrier=carrier, late=late),
         in_spec=in_spec,
         claimed_node=claimed,
         cpic=_in_words(cpic),
@@ -149,7 +152,9 @@ def _state(
 
 
 def _is_late(cpic: Cpic, now: datetime) -> bool:
-    return cpic.changed_at is not None and cpic.changed_at < now - LONGEST_TRANSIT
+    """By its last answer; by its creation where nobody has answered yet."""
+    since = cpic.changed_at or cpic.created_at
+    return since is not None and since < now - LONGEST_TRANSIT
 
 
 def _in_words(cpic: Cpic | None) -> str:

@@ -79,7 +79,8 @@ def perform(action: Action, cluster: ClusterApi, ec2: Ec2) -> None:
         case LabelNode():
             cluster.label_node(action.node, {ASSIGNABLE_LABEL: ""})
         case ApplyEgressIp():
-            cluster.apply_egress_ip(action.name, action.after, action.labels, force=action.force)
+            labels = {**action.labels, **action.marks}
+            cluster.apply_egress_ip(action.name, action.after, labels, force=action.force, version=action.version)
         case DeleteEgressIp():
             cluster.delete_egress_ip(action.name, action.uid)
         case _:

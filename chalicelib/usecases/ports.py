@@ -40,8 +40,13 @@ class ClusterApi(Protocol):
         """All CloudPrivateIPConfig objects, sorted by name; IPv6 ones included under their object name."""
         ...
 
-    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
-        """Create the object or set exactly our fields of it. Raises `Conflict` with the other managers."""
+    def apply_egress_ip(
+        self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
+    ) -> None:
+        """Create the object or set exactly our fields of it. Raises `Conflict` with the other managers.
+
+        With *version* it must still have that resourceVersion, or `Conflict` without managers is raised.
+        """
         ...
 
     def delete_egress_ip(self, name: str, uid: str) -> None:

@@ -77,10 +77,15 @@ class VirtualCluster(_Adapter):
         found = [reading.cpic(there, self._rosa.facts) for there in self._rosa.world.objects.cpics.values()]
         return tuple(sorted(found, key=lambda cpic: cpic.address))
 
-    def apply_egress_ip(self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool) -> None:
+    def apply_egress_ip(
+        self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
+    ) -> None:
         """Server-side apply as field manager `egress-keeper`."""
         self._begin("apply_egress_ip", name, spec.addresses, force)
         known = self._rosa.facts.objects.get(name)
+        there = self._rosa.world.objects.egress_ips.get(name)
+        if version and (there is None or reading.version(there) != version):
+            raise Conflict(CLUSTER, "apply egressip", "409: the object has been modified")
         try:
             fields = apply(known.fields if known else {}, OWNER, values_of(spec, labels), force=force)
         except Conflicting as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from zlib import crc32
 
 from chalicelib.domain import snapshot
 from chalicelib.domain.actions import OWNER
@@ -65,7 +66,13 @@ def egress_ip(there: EgressIp, known: ObjectFacts) -> snapshot.EgressIp:
         items=there.status,
         owned_fields=frozenset(path for path, held in known.fields.items() if OWNER in held.managers),
         other_managers={p: m for p, m in others.items() if m and p.startswith((".spec", LABELS))},
+        version=version(there),
     )
+
+
+def version(there: EgressIp) -> str:
+    """Stands for the resourceVersion: another one whenever anything of the object differs."""
+    return f"{crc32(repr(there).encode())}"
 
 
 def cpic(there: Cpic, facts: Facts) -> snapshot.Cpic:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.actions import LABEL_KICK, LABEL_MANAGED_BY, LABEL_POLICY, ApplyEgressIp, DeleteEgressIp
+from chalicelib.domain.actions import LABEL_MANAGED_BY, LABEL_POLICY, ApplyEgressIp, DeleteEgressIp
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
@@ -127,12 +127,6 @@ def test_a_label_of_ours_changed_by_hand_is_put_back_quietly() -> None:
     assert apply(planned).labels[LABEL_POLICY] == "ns"
     assert apply(planned).force
     assert kinds(planned) == {Kind.SPEC_EDITED: Severity.INFO}
-
-
-def test_the_kick_label_stays() -> None:
-    """An apply without it would remove it, and that would kick the object again."""
-    observed = rested(labels={**there().labels, LABEL_KICK: "7"}, spec=replace(there().spec, addresses=(A,)))
-    assert apply(plan(observed, DESIRED)).labels[LABEL_KICK] == "7"
 
 
 def test_an_object_without_our_label_is_never_touched() -> None:

@@ -89,7 +89,7 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
 
 def server_side_apply(before: EgressIp | None, action: ApplyEgressIp) -> EgressIp:
     """Field by field, as the API server owns them with OpenShift's CRD: the list as a whole, selectors by label."""
-    wanted = fields_of(action.after, action.labels)
+    wanted = fields_of(action.after, {**action.labels, **action.marks})
     if before is None:
         spec, labels = _rebuilt(wanted)
         return EgressIp(action.name, f"uid-{action.name}", labels, spec, (), frozenset(wanted))

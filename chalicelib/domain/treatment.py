@@ -1,0 +1,272 @@
+"""Which remedy fits one address that does not serve, and whether its time has come: the rules, address by address.
+
+Belongs here: trouble → remedy, and what must hold first. Does not belong here: telling troubles apart (`troubles`), all
+addresses together and what their objects remember (`remedies`), words for people beyond one clause (`diagnosis`).
+
+- *kick*: change a label of ours on the EgressIP; OVN-Kubernetes looks again and moves nothing healthy.
+- *cycle*: take the one address out of the list, wait until its CloudPrivateIPConfig is gone, put it back. The object's
+  other addresses serve on.
+
+Each only for a finding that has settled, a few times with growing pauses, and not while something is known that would
+undo it: what a remedy needs and does not find (a free interface, room on the node that OVN-Kubernetes would choose)
+makes it wait, or makes it a matter for a person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chalicelib.domain.capacity import NodeCapacity
+from chalicelib.domain.findings import Finding, Kind, fingerprint_of
+from chalicelib.domain.remembered import Memo, Remembered
+from chalicelib.domain.terrain import Terrain, parse_address
+from chalicelib.domain.tried import Tried
+from chalicelib.domain.troubles import Trouble, in_the_way, is_leaving, subject_of
+from chalicelib.domain.verdicts import Verdict
+
+MOST_KICKS = 2
+MOST_CYCLES = 3
+"""One for most troubles, two where the first leaves the status empty, and one for bad luck."""
+KICK_PAUSE = timedelta(minutes=2)
+CYCLE_PAUSE = timedelta(minutes=10)
+"""Between two tries for the same trouble; each further pause is twice as long."""
+
+LONGEST_SILENCE = timedelta(minutes=4)
+"""The cloud network controller's longest pause between two tries is 164 s (5 ms doubled fifteen times), and each try
+rewrites the condition: one older than this, with a minute to spare for slow calls and clocks, is its last word."""
+RETRIES = timedelta(minutes=6)
+THROTTLED_RETRIES = timedelta(minutes=8)
+"""How long it tries in all: 5.5 minutes, and about 8 where EC2 throttles each try."""
+QUIET = timedelta(minutes=1)
+"""So long after its last try the condition must have stood still, even when its time is over."""
+
+
+class Step(StrEnum):
+    """What this plan does about an address."""
+
+    NONE = "none"
+    KICK = "kick"
+    CYCLE = "cycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What becomes of one trouble.
+
+    Attributes:
+        kind: Of the finding that tells it.
+        step: What this plan does about it.
+        remedy: What the tool does, or will do and what for it waits, as one clause; empty where it can do nothing.
+        person: Why it takes a person, as one clause; empty where it does not, or not yet.
+        kickable: A kick is, or was, the fitting remedy.
+        returns: This plan puts the address back.
+    """
+
+    kind: Kind
+    step: Step = Step.NONE
+    remedy: str = ""
+    person: str = ""
+    kickable: bool = False
+    returns: bool = False
+
+
+class Ward:
+    """What all addresses in trouble share: the terrain, the memory, and the room that is left as remedies take it.
+
+    Args:
+        objected: Subjects that something else speaks against (`placement`): their finding says what to do.
+    """
+
+    def __init__(self, terrain: Terrain, findings: Iterable[Finding], memory: Remembered) -> None:
+        self.terrain = terrain
+        self.memory = memory
+        self.objected = {finding.subject: finding.kind for finding in findings}
+        self.blind = sorted(node.name for node in terrain.observed.nodes if node.host_addresses is None)
+        self._load: Counter[str] = Counter({row.node: row.carried or 0 for row in terrain.capacity.nodes})
+
+    @property
+    def now(self) -> datetime:
+        """When the snapshot was taken."""
+        return self.terrain.observed.taken_at
+
+    def landing(self, verdict: Verdict) -> tuple[NodeCapacity, ...]:
+        """The nodes that OVN-Kubernetes may choose for the address once it is free: those with fewest allocations.
+
+        It looks at eligible nodes of the subnet that carry no other address of the object, and at no capacity.
+        """
+        parsed = parse_address(verdict.address)
+        subnet = self.terrain.subnet_of(parsed) if parsed else None
+        if subnet is None:
+            return ()
+        others = {
+            cpic.spec_node
+            for address in self.terrain.egress_ip_by_name[verdict.policy].spec.addresses
+            if address != verdict.address and (cpic := self.terrain.cpic_by_address.get(address))
+        }
+        rows = [row for row in self.terrain.eligible_in(subnet.cidr) if row.node not in others]
+        fewest = min((self._without(verdict, row.node) for row in rows), default=0)
+        return tuple(row for row in rows if self._without(verdict, row.node) == fewest)
+
+    def has_room(self, verdict: Verdict, row: NodeCapacity) -> bool:
+        """Whether the node can carry it."""
+        return self._without(verdict, row.node) + row.leaving < row.capacity
+
+    def _without(self, verdict: Verdict, node: str) -> int:
+        """Allocations of a node, this address's own left out."""
+        cpic = self.terrain.cpic_by_address.get(verdict.address)
+        return self._load[node] - (cpic is not None and cpic.spec_node == node)
+
+    def land(self, verdict: Verdict) -> None:
+        """Count it where it will land, so that the next one is not promised the same room."""
+        cpic = self.terrain.cpic_by_address.get(verdict.address)
+        target = self.landing(verdict)[0].node
+        if cpic is not None:
+            self._load[cpic.spec_node] -= 1
+        self._load[target] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One address in trouble.
+
+    Attributes:
+        kicks: Kicks of its object so far.
+        cycles: Cycles of this address so far.
+        coming_back: This plan puts it back into the list.
+    """
+
+    ward: Ward
+    verdict: Verdict
+    trouble: Trouble
+    kind: Kind
+    kicks: Tried | None
+    cycles: Tried | None
+    coming_back: bool = False
+
+    def outlook(self) -> Outlook:
+        """What becomes of it."""
+        if self.trouble is Trouble.CYCLING:
+            return self._cycling()
+        if self.trouble is Trouble.RETURNING:
+            return self._says("cycle under way: put back, and the platform is at work on it")
+        if (objection := self.ward.objected.get(subject_of(self.verdict))) is not None:
+            return self._asks(f"while {objection} stands, no remedy can help")
+        if (blocked := self._blocked()) is not None:
+            return blocked
+        match self.trouble:
+            case Trouble.UNASSIGNED:
+                return self._kick() or replace(self._asks(f"{MOST_KICKS} kicks did not help"), kickable=True)
+            case Trouble.UNBACKED:
+                return self._kick() or replace(self._cycle(), kickable=True)
+            case Trouble.NODE_GONE if self._cpic_says_no():
+                return self._kick() or replace(self._cycle(), kickable=True)
+            case Trouble.UNANSWERED:
+                return self._asks("the cloud network controller does not act on it: it seems not to run")
+            case Trouble.DENIED:
+                return self._asks("EC2 does not allow the cloud network controller to assign it")
+            case Trouble.ELSEWHERE:
+                return self._asks("the address has to come off that interface first")
+            case _:
+                return self._cycle()
+
+    def _cycling(self) -> Outlook:
+        if self.coming_back:
+            return replace(self._says("cycle under way: it is put back"), returns=True)
+        terrain = self.ward.terrain
+        if self.verdict.address in terrain.cpic_by_address:
+            return self._says("cycle under way: it is put back once its CloudPrivateIPConfig is gone")
+        return self._says("cycle under way: it is put back as soon as nothing speaks against it")
+
+    # What stands in the way
+
+    def _blocked(self) -> Outlook | None:
+        holder = in_the_way(self.ward.terrain, self.verdict.address)
+        if holder is not None and is_leaving(self.ward.terrain, holder):
+            return self._says(f"waits until {holder.holder or holder.id}, which is on its way out, lets go of it")
+        if holder is not None:
+            return self._asks(f"network interface {holder.id} ({holder.holder}) has the address, and it is not ours")
+        if self.ward.blind:
+            return self._says(f"waits for host-cidrs of node {self.ward.blind[0]}: until then every remedy is lost")
+        landing = self.ward.landing(self.verdict)
+        if not landing:
+            return self._asks("no eligible node of its subnet is without an address of the same EgressIP")
+        if full := sorted(row.node for row in landing if not self.ward.has_room(self.verdict, row)):
+            return self._asks(f"OVN-Kubernetes would put it on {full[0]}, which has no room")
+        return None
+
+    # The two remedies
+
+    def _kick(self) -> Outlook | None:
+        """A kick, now or later; None where kicks did not help."""
+        tries = self.kicks.tries if self.kicks else 0
+        if not self._settled():
+            return replace(self._says("kick, once it has settled"), kickable=True)
+        if self.kicks and (wait := self._wait(self.kicks, KICK_PAUSE)):
+            return replace(self._says(f"kicked {_times(tries)}; next try in {wait}"), kickable=True)
+        if tries >= MOST_KICKS:
+            return None
+        self.ward.land(self.verdict)
+        return Outlook(self.kind, Step.KICK, f"kick (try {tries + 1} of {MOST_KICKS})", kickable=True)
+
+    def _cycle(self) -> Outlook:
+        tries = self.cycles.tries if self.cycles else 0
+        if not self._settled():
+            return self._says("cycle, once it has settled")
+        if not self._given_up():
+            return self._says("cycle, once the cloud network controller has stopped trying")
+        if self.cycles and self.cycles.kind is self.kind and (wait := self._wait(self.cycles, CYCLE_PAUSE)):
+            return self._says(f"cycled {_times(tries)}; next try in {wait}")
+        if tries >= MOST_CYCLES:
+            return self._asks(f"{MOST_CYCLES} cycles did not help")
+        self.ward.land(self.verdict)
+        return Outlook(self.kind, Step.CYCLE, f"cycle (try {tries + 1} of {MOST_CYCLES})")
+
+    def _wait(self, tried: Tried, pause: timedelta) -> str:
+        """How long until the next try, in words; empty where it may be now."""
+        left = tried.at + pause * (1 << max(0, tried.tries - 1)) - self.ward.now
+        return f"{max(1, round(left.total_seconds() / 60))} min" if left > timedelta(0) else ""
+
+    def _memo(self) -> Memo | None:
+        return self.ward.memory.memo(self._fingerprint())
+
+    def _fingerprint(self) -> str:
+        return fingerprint_of(self.ward.terrain.desired.name, self.kind, subject_of(self.verdict))
+
+    def _settled(self) -> bool:
+        return self.ward.memory.settled(self._fingerprint(), self.ward.now)
+
+    def _given_up(self) -> bool:
+        """Whether the cloud network controller has stopped trying, as far as can be told.
+
+        Its condition changes with each try, so one that stands still for longer than its longest pause is its last.
+        Sooner, where the failure has been known for all of its time, and the condition stands still at least a little.
+        A cycle that comes too early costs nothing: the address does not serve, and its failing assignment begins anew.
+        """
+        cpic = self.ward.terrain.cpic_by_address.get(self.verdict.address)
+        if cpic is None or cpic.healthy:
+            return True
+        since = cpic.changed_at or cpic.created_at
+        if since is not None and self.ward.now - since >= LONGEST_SILENCE:
+            return True
+        memo, patience = self._memo(), THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
+        known_long = memo is not None and self.ward.now - memo.first_seen >= patience
+        return known_long and (since is None or self.ward.now - since >= QUIET)
+
+    def _cpic_says_no(self) -> bool:
+        """Older controllers leave it "Unknown" when the node is gone; then OVN-Kubernetes does not look again."""
+        cpic = self.ward.terrain.cpic_by_address.get(self.verdict.address)
+        return cpic is not None and cpic.assigned == "False"
+
+    def _says(self, remedy: str) -> Outlook:
+        return Outlook(self.kind, remedy=remedy)
+
+    def _asks(self, person: str) -> Outlook:
+        return Outlook(self.kind, person=person)
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
