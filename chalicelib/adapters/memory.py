@@ -29,6 +29,9 @@ FINDING_DAYS = 90
 DOCUMENT_BYTES = 380_000
 """DynamoDB takes items of 400 kB, names and keys included."""
 
+MOMENTS = ("alerted_at", "tried_at", "present_since", "absent_since", "claimed_at")
+"""Times of a finding that may be missing."""
+
 Item = dict[str, dict[str, str]]
 
 
@@ -40,9 +43,8 @@ class DynamoMemory:
         self._aws = aws
 
     def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
-        """All stored findings of the cluster that are not resolved, sorted by fingerprint."""
-        records = (_finding(item) for item in self._query(cluster, "FINDING#"))
-        return tuple(record for record in records if record.state != "resolved")
+        """All stored findings of the cluster, resolved ones included, sorted by fingerprint."""
+        return tuple(_finding(item) for item in self._query(cluster, "FINDING#"))
 
     def store_finding(self, record: FindingRecord) -> bool:
         """Write the record if its version is the stored one, or none is stored; False if someone else was first.
@@ -59,11 +61,12 @@ class DynamoMemory:
             "document": {"S": document_text(record.document)},
             "version": {"N": str(record.version + 1)},
             "tries": {"N": str(record.tries)},
+            "returns": {"N": str(record.returns)},
             "expires_at": _expiry(record.last_seen, FINDING_DAYS),
         }
-        for name, moment in (("alerted_at", record.alerted_at), ("tried_at", record.tried_at)):
-            if moment is not None:
-                item[name] = {"S": _text(moment)}
+        item |= {name: {"S": _text(moment)} for name in MOMENTS if (moment := getattr(record, name)) is not None}
+        item |= {"told": {"S": record.told}} if record.told else {}
+        item |= {"hushed": {"S": "yes"}} if record.hushed else {}
         # A write whose answer is lost is repeated below us and then meets itself.
         return self._conditionally("PutItem", record, mine=item, Item=item)
 
@@ -200,11 +203,13 @@ def _finding(item: Item) -> FindingRecord:
             state=item["state"]["S"],
             first_seen=datetime.fromisoformat(item["first_seen"]["S"]),
             last_seen=datetime.fromisoformat(item["last_seen"]["S"]),
-            alerted_at=_moment(item, "alerted_at"),
             document=json.loads(item["document"]["S"]),
             version=int(item["version"]["N"]),
             tries=int(item["tries"]["N"]) if "tries" in item else 0,
-            tried_at=_moment(item, "tried_at"),
+            returns=int(item["returns"]["N"]) if "returns" in item else 0,
+            told=item.get("told", {}).get("S", ""),
+            hushed="hushed" in item,
+            **{name: _moment(item, name) for name in MOMENTS},
         )
     except (KeyError, ValueError) as error:
         raise _foreign(item) from error

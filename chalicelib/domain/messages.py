@@ -28,18 +28,10 @@ class Occasion(StrEnum):
     """Why people hear of a finding now."""
 
     NEW = "new"
+    BACK = "back again"
     WORSE = "worse"
     REMINDER = "still open"
     RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One message. `subject` fits SNS: printable ASCII, at most 100 characters."""
-
-    subject: str
-    body: str
-    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +42,16 @@ class Told:
     fingerprint: str
     since: datetime
     occasion: Occasion
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message. `subject` fits SNS: printable ASCII, at most 100 characters. `told` is what it is about."""
+
+    subject: str
+    body: str
+    attributes: Mapping[str, str]
+    told: tuple[Told, ...] = ()
 
 
 def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], run_id: str, now: datetime) -> Alert:
@@ -75,6 +77,7 @@ def render_alert(cluster: str, told: tuple[Told, ...], *, done: frozenset[str], 
         subject=_subject(f"{state} {cluster}: {headline}{more}"),
         body="\n\n".join([first, *blocks, last]) + "\n",
         attributes={"cluster": cluster, "severity": severity, "kind": kind},
+        told=told,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is remembered between visits: findings with their history, and runs.
+"""What is remembered between visits: findings with their history, silences, and runs.
 
 Losing it loses no address and no repair, only the memory of who was told what.
 """
@@ -10,18 +10,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+SEEN, DUE, ALERTED, RESOLVED = "seen", "due", "alerted", "resolved"
+"""Not settled yet; people must hear of it; people have heard; people have heard of its end.
+
+DUE outlives a message that could not be sent. RESOLVED is kept for a while, so that what comes back is not new.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """A finding's memory between visits. Times in UTC.
+    """A finding's memory between visits. Times in UTC. How the fields change is `domain.life`.
 
     Attributes:
-        state: "seen" (not settled yet), "due" (people must hear of it), "alerted", or "resolved".
+        state: One of the four above.
+        first_seen: When it was first seen; anew once it came back after its end was told.
         alerted_at: When people were last told; None before the first message.
         document: The finding as JSON-ready values, as last seen.
         version: Counter for conditional writes; 0 for a record that is not stored yet.
-        tries: How many times an action that repairs it was applied while it was open.
+        tries: How many times an action that repairs it was applied; kept while it comes and goes.
         tried_at: The last of these times.
+        present_since: Since when it has been seen without a gap; None means since `first_seen`.
+        absent_since: Since when complete visits have not seen it; None while it is there.
+        returns: How many times it went away and came back.
+        told: The severity that people were told of; empty where they know of nothing, or of its end.
+        claimed_at: When a visit set out to tell; None once it has told. Keeps two visits from telling the same.
+        hushed: A silence or a maintenance window holds back what people would have heard since they were last told.
     """
 
     fingerprint: str
@@ -34,6 +47,17 @@ class FindingRecord:
     version: int = 0
     tries: int = 0
     tried_at: datetime | None = None
+    present_since: datetime | None = None
+    absent_since: datetime | None = None
+    returns: int = 0
+    told: str = ""
+    claimed_at: datetime | None = None
+    hushed: bool = False
+
+    @property
+    def open_since(self) -> datetime | None:
+        """Since when every visit has seen it; None where the last complete one did not."""
+        return None if self.absent_since is not None else (self.present_since or self.first_seen)
 
 
 @dataclass(frozen=True, slots=True)

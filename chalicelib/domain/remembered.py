@@ -22,19 +22,22 @@ class Memo:
     """What is remembered of one finding.
 
     Attributes:
-        tries: How many times the action that repairs it has been applied while it was open.
+        first_seen: Since when visits have seen it without a gap.
+        tries: How many times the action that repairs it has been applied, while it came and went within a day.
         tried_at: The last of these times.
+        open: The last complete visit saw it. What is remembered beyond that are the tries.
     """
 
     first_seen: datetime
     last_seen: datetime
     tries: int = 0
     tried_at: datetime | None = None
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Memos of the open findings of one cluster, by fingerprint (`Finding.fingerprint`)."""
+    """Memos of the findings of one cluster, by fingerprint (`Finding.fingerprint`)."""
 
     memos: Mapping[str, Memo] = field(default_factory=dict)
     settle: timedelta = SETTLE
@@ -46,7 +49,7 @@ class Remembered:
     def settled(self, fingerprint: str, now: datetime) -> bool:
         """Whether a visit saw the finding at least `settle` before *now*, and it has been open since."""
         memo = self.memos.get(fingerprint)
-        return memo is not None and now - memo.first_seen >= self.settle
+        return memo is not None and memo.open and now - memo.first_seen >= self.settle
 
 
 NOTHING_REMEMBERED = Remembered()
@@ -54,6 +57,9 @@ NOTHING_REMEMBERED = Remembered()
 
 def remembered(records: Iterable[FindingRecord], settle: timedelta = SETTLE) -> Remembered:
     """The memos of stored findings."""
-    return Remembered(
-        {r.fingerprint: Memo(r.first_seen, r.last_seen, r.tries, r.tried_at) for r in records}, settle=settle
-    )
+    return Remembered({record.fingerprint: _memo(record) for record in records}, settle=settle)
+
+
+def _memo(record: FindingRecord) -> Memo:
+    since = record.open_since
+    return Memo(since or record.first_seen, record.last_seen, record.tries, record.tried_at, open=since is not None)

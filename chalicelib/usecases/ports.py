@@ -134,7 +134,7 @@ class Memory(Protocol):
     """What is remembered between visits. Losing it loses no address, only who was told what."""
 
     def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
-        """All stored findings of the cluster that are not resolved, sorted by fingerprint."""
+        """All stored findings of the cluster, resolved ones included, sorted by fingerprint."""
         ...
 
     def store_finding(self, record: FindingRecord) -> bool:
@@ -142,7 +142,7 @@ class Memory(Protocol):
         ...
 
     def drop_finding(self, record: FindingRecord) -> bool:
-        """Forget a resolved finding, under the same condition."""
+        """Forget a finding, under the same condition."""
         ...
 
     def store_run(self, record: RunRecord) -> None:

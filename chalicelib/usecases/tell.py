@@ -1,51 +1,42 @@
-"""Tell: findings become messages to people, once when they settle, once a day while they last, once when they end.
+"""Tell: findings become messages to people. What is due is decided by `domain.life`; here it is remembered and sent.
 
-A finding that healthy clusters pass through (a node joining, an address moving) counts only when two visits, a while
-apart, agree. Findings of one cause are one message. A visit that could not read everything resolves nothing: what it
-did not see may still be so.
+The order keeps people from hearing nothing, and from hearing twice: that a message is due is stored before it is sent
+(a claim, conditional on what was read: of two visits only one gets it), and that it was told after. A visit killed in
+between repeats a message; a claim whose visit never came back ends by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chalicelib.adapters.errors import AdapterError
-from chalicelib.domain.findings import Finding, Severity
-from chalicelib.domain.messages import Occasion, Told, render_alert
-from chalicelib.domain.plan import plain
+from chalicelib.domain.findings import Finding
+from chalicelib.domain.life import Step, Timing, claim, gather, quiet_now, step_missed, step_seen, told
+from chalicelib.domain.messages import Alert, Occasion, Told, render_alert
+from chalicelib.domain.quiet import Quiet
 from chalicelib.domain.records import FindingRecord
 from chalicelib.usecases.ports import Alerts, Memory
 
-SEEN, DUE, ALERTED = "seen", "due", "alerted"
-"""Not settled yet; people must hear of it; people have heard. DUE outlives a message that could not be sent."""
+__all__ = ["Bulletin", "Timing", "tell"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bulletin:
-    """What was told and what waits: numbers of messages sent, findings open, and those not settled yet."""
+    """What was told and what waits.
+
+    Attributes:
+        sent: Subjects of the messages.
+        open_findings: How many findings this visit has.
+        unsettled: How many wait for a later visit to be told, or for their end to be.
+        quiet: Why findings are held back, by fingerprint.
+    """
 
     sent: tuple[str, ...] = ()
     open_findings: int = 0
     unsettled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """When a finding counts, and how often an open one is told again."""
-
-    settle: timedelta
-    reminder: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One finding on its way into a message."""
-
-    record: FindingRecord
-    finding: Finding | None
-    occasion: Occasion
+    quiet: Mapping[str, Quiet] | None = None
 
 
 def tell(
@@ -60,6 +51,7 @@ def tell(
     memory: Memory,
     alerts: Alerts,
     timing: Timing,
+    quiet: Mapping[str, Quiet] | None = None,
 ) -> Bulletin:
     """Compare this visit's findings with the remembered ones, send what is due, remember what was sent.
 
@@ -67,112 +59,121 @@ def tell(
         remembered: All records of the cluster, as they were when the visit began.
         complete: Every section was read; only then may an absent finding count as resolved.
         done: Summaries of the actions that were applied, so that a message can say "repaired".
+        quiet: Why findings are not to be told, by fingerprint.
 
     Raises:
         AdapterError: A message could not be sent or remembered; the rest was tried all the same.
     """
+    quiet = quiet or {}
     current = {finding.fingerprint(cluster): finding for finding in findings}
     stored = {record.fingerprint: record for record in remembered}
-    due: list[_Item] = []
-    unsettled = 0
-    for fingerprint, finding in sorted(current.items()):
-        record = _seen(stored.get(fingerprint), fingerprint, cluster, finding, now)
-        if finding.repaired_by in done:
-            record = replace(record, tries=record.tries + 1, tried_at=now)
-        occasion = _occasion(stored.get(fingerprint), record, finding, now, timing)
-        if occasion is None:
-            memory.store_finding(record)
-            unsettled += record.state == SEEN and finding.severity is not Severity.INFO
-        else:
-            due.append(_Item(record, finding, occasion))
-    for fingerprint, record in sorted(stored.items()):
-        if complete and fingerprint not in current:
-            if record.state == SEEN:
-                memory.drop_finding(record)
-            else:
-                due.append(_Item(record, None, Occasion.RESOLVED))
-    sent = _send(cluster, due, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts)
-    return Bulletin(sent, len(current), unsettled)
-
-
-def _announced(item: _Item, memory: Memory) -> _Item:
-    """Remember that people must hear of it, should the message fail."""
-    if item.record.state != SEEN:
-        return item
-    record = replace(item.record, state=DUE)
-    memory.store_finding(record)
-    return replace(item, record=replace(record, version=record.version + 1))
-
-
-def _seen(
-    before: FindingRecord | None, fingerprint: str, cluster: str, finding: Finding, now: datetime
-) -> FindingRecord:
-    document = {**plain(finding), "group": finding.group}
-    if before is None:
-        return FindingRecord(fingerprint, cluster, SEEN, now, now, None, document)
-    return replace(before, last_seen=now, document=document)
-
-
-def _occasion(
-    before: FindingRecord | None, record: FindingRecord, finding: Finding, now: datetime, timing: Timing
-) -> Occasion | None:
-    """Why people must hear of it now, or None."""
-    if finding.severity is Severity.INFO:
-        return None
-    if record.state == DUE:
-        return Occasion.NEW
-    if record.state != ALERTED:
-        settled = not finding.settles or (before is not None and now - record.first_seen >= timing.settle)
-        return Occasion.NEW if settled else None
-    if before is not None and _rank(finding.severity) < _rank(Severity(before.document["severity"])):
-        return Occasion.WORSE
-    if record.alerted_at is None or now - record.alerted_at >= timing.reminder:
-        return Occasion.REMINDER
-    return None
-
-
-def _rank(severity: Severity) -> int:
-    return list(Severity).index(severity)
-
-
-def _send(
-    cluster: str,
-    due: list[_Item],
-    *,
-    done: frozenset[str],
-    run_id: str,
-    now: datetime,
-    memory: Memory,
-    alerts: Alerts,
-) -> tuple[str, ...]:
-    """One message a cause and occasion. All are tried; the first failure is raised at the end.
-
-    Remembered as due first, then sent, then remembered as told: a crash in between repeats a message and never loses
-    one, not even of a finding that the same visit has repaired.
-    """
-    due = [_announced(item, memory) for item in due]
-    groups: dict[tuple[str, str], list[_Item]] = {}
-    for item in due:
-        occasion = "resolved" if item.occasion is Occasion.RESOLVED else "open"
-        groups.setdefault((occasion, str(item.record.document["group"])), []).append(item)
-    sent: list[str] = []
-    failure: AdapterError | None = None
-    for _, items in sorted(groups.items(), key=lambda entry: entry[0]):
-        told = tuple(
-            Told(item.record.document, item.record.fingerprint, item.record.first_seen, item.occasion) for item in items
+    steps = [
+        step_seen(
+            stored.get(fingerprint),
+            finding,
+            cluster,
+            now,
+            timing,
+            repaired=bool(finding.repaired_by) and finding.repaired_by in done,
+            quiet=quiet.get(fingerprint),
         )
-        alert = render_alert(cluster, told, done=done, run_id=run_id, now=now)
+        for fingerprint, finding in sorted(current.items())
+    ]
+    if complete:
+        gone = (record for fingerprint, record in sorted(stored.items()) if fingerprint not in current)
+        steps += [step_missed(record, now, timing) for record in gone]
+    steps = list(gather(steps, now))
+    telling = _Telling(cluster, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts)
+    telling.remember(step for step in steps if step.occasion is None)
+    telling.send(step for step in steps if step.occasion is not None)
+    if telling.failure is not None:
+        raise telling.failure
+    waiting = sum(step.waits for step in steps) + telling.left_to_others
+    return Bulletin(tuple(telling.sent), len(current), waiting, quiet_now(steps, quiet))
+
+
+class _Telling:
+    """What one visit stores and sends. All is tried; the first failure is kept."""
+
+    def __init__(
+        self, cluster: str, *, done: frozenset[str], run_id: str, now: datetime, memory: Memory, alerts: Alerts
+    ) -> None:
+        self._cluster, self._done, self._run_id, self._now = cluster, done, run_id, now
+        self._memory, self._alerts = memory, alerts
+        self.sent: list[str] = []
+        self.left_to_others = 0
+        self.failure: AdapterError | None = None
+
+    def remember(self, steps: Iterable[Step]) -> None:
+        """Store what nobody is told of. Where another visit was first, it has seen the same."""
+        for step in steps:
+            try:
+                if step.forget:
+                    self._memory.drop_finding(step.record)
+                else:
+                    self._memory.store_finding(step.record)
+            except AdapterError as error:
+                self.failure = self.failure or error
+
+    def send(self, steps: Iterable[Step]) -> None:
+        """One message a cause and occasion; one for all reminders."""
+        groups: dict[tuple[str, str], list[Step]] = {}
+        for step in steps:
+            groups.setdefault(_message_of(step), []).append(step)
+        for _, members in sorted(groups.items(), key=lambda entry: entry[0]):
+            try:
+                self._send_one(members)
+            except AdapterError as error:
+                self.failure = self.failure or error
+
+    def _send_one(self, members: list[Step]) -> None:
+        claimed: list[Step] = []
         try:
-            alerts.publish(alert)
-        except AdapterError as error:
-            failure = failure or error
-            continue
-        sent.append(alert.subject)
-        for item in items:
-            if item.occasion is Occasion.RESOLVED:
-                memory.drop_finding(item.record)
-            else:
-                memory.store_finding(replace(item.record, state=ALERTED, alerted_at=now))
-    if failure is not None:
-        raise failure
-    return tuple(sent)
+            for member in members:
+                claimed += self._claimed(member)
+            if not claimed:
+                return
+            alert = self._alert(claimed)
+            self._alerts.publish(alert)
+        except AdapterError:
+            self._give_up(claimed)
+            raise
+        self.sent.append(alert.subject)
+        for step in claimed:
+            if step.occasion is not None:
+                self._memory.store_finding(told(step.record, step.occasion, self._now))
+
+    def _claimed(self, step: Step) -> list[Step]:
+        """The step with its record as stored now; nothing where another visit tells, or has told."""
+        record = claim(step.record, self._now)
+        if not self._memory.store_finding(record):
+            self.left_to_others += 1
+            return []
+        return [replace(step, record=replace(record, version=record.version + 1))]
+
+    def _alert(self, steps: list[Step]) -> Alert:
+        items = tuple(
+            Told(step.record.document, step.record.fingerprint, step.record.first_seen, step.occasion)
+            for step in steps
+            if step.occasion is not None
+        )
+        return render_alert(self._cluster, items, done=self._done, run_id=self._run_id, now=self._now)
+
+    def _give_up(self, claimed: list[Step]) -> None:
+        """Let the next visit tell at once. Where even that fails, the claim ends by itself."""
+        for step in claimed:
+            try:
+                self._memory.store_finding(replace(step.record, claimed_at=None))
+            except AdapterError:
+                return
+
+
+def _message_of(step: Step) -> tuple[str, str]:
+    """What is one message: the sort key puts what is new first, reminders last."""
+    match step.occasion:
+        case Occasion.RESOLVED:
+            return ("2 over", step.group)
+        case Occasion.REMINDER:
+            return ("3 still open", "")
+        case _:
+            return ("1 open", step.group)

@@ -88,9 +88,13 @@ class FakeMemory(Failing):
         return True
 
     def drop_finding(self, record: FindingRecord) -> bool:
-        """Forget a finding."""
+        """Forget a finding, under the same condition."""
         self._check("drop_finding")
-        return self.findings.pop(record.fingerprint, None) is not None
+        there = self.findings.get(record.fingerprint)
+        if there is not None and there.version != record.version:
+            return False
+        self.findings.pop(record.fingerprint, None)
+        return True
 
     def store_run(self, record: RunRecord) -> None:
         """Write or replace a run."""

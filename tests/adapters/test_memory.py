@@ -56,18 +56,27 @@ def items(aws_sandbox: AwsSandbox) -> dict[tuple[str, str], dict[str, Any]]:
 def test_a_finding_comes_back_as_it_was(memory: DynamoMemory) -> None:
     """Every field survives, times to the microsecond, and the version counts up."""
     alerted = finding(
-        alerted_at=NOW + timedelta(seconds=1), state="alerted", tries=2, tried_at=NOW + timedelta(seconds=2)
+        alerted_at=NOW + timedelta(seconds=1),
+        state="alerted",
+        tries=2,
+        tried_at=NOW + timedelta(seconds=2),
+        present_since=NOW + timedelta(seconds=3),
+        absent_since=NOW + timedelta(seconds=4),
+        claimed_at=NOW + timedelta(seconds=5),
+        returns=3,
+        told="warning",
+        hushed=True,
     )
     assert memory.store_finding(alerted)
     assert memory.fetch_findings("prod") == (replace(alerted, version=1),)
 
 
-def test_findings_of_one_cluster_unresolved_and_sorted(memory: DynamoMemory) -> None:
-    """Other clusters' findings, runs and what is resolved are not among them."""
+def test_findings_of_one_cluster_sorted(memory: DynamoMemory) -> None:
+    """Other clusters' findings and runs are not among them; what is resolved is: it may come back."""
     for record in [finding("b"), finding("a"), finding("c", state="resolved"), finding("d", cluster="prod2")]:
         assert memory.store_finding(record)
     memory.store_run(run())
-    assert [record.fingerprint for record in memory.fetch_findings("prod")] == ["a", "b"]
+    assert [record.fingerprint for record in memory.fetch_findings("prod")] == ["a", "b", "c"]
     assert memory.fetch_findings("nowhere") == ()
 
 

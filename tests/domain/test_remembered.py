@@ -28,6 +28,16 @@ def test_two_reads_a_minute_apart_settle(seconds: int, settled: bool) -> None:
     assert remembered([record]).settled("f", make.NOW + timedelta(seconds=seconds)) is settled
 
 
+def test_what_went_away_has_not_settled_and_its_tries_are_known() -> None:
+    """Repairs of a finding that comes and goes stay bounded, and its next one waits until it has settled anew."""
+    away = FindingRecord("f", "prod", "resolved", make.NOW, make.NOW, None, {}, tries=2, absent_since=LATER)
+    memory = remembered([away])
+    assert not memory.settled("f", LATER + timedelta(days=1))
+    memo = memory.memo("f")
+    assert memo is not None
+    assert (memo.tries, memo.open) == (2, False)
+
+
 def test_without_memory_nothing_has_settled() -> None:
     """A lost table means waiting once more, never acting at once."""
     assert not NOTHING_REMEMBERED.settled("f", make.NOW + timedelta(days=1))
