@@ -83,8 +83,15 @@ def _check_query(where: str, exchange: Exchange, operation: Mapping[str, Any]) -
 
 
 def _check_value(where: str, pointer: str, value: Any) -> None:
-    problems = [f"{error.json_path}: {error.message[:200]}" for error in _validator(pointer).iter_errors(value)]
+    problems = _problems(pointer, json.dumps(value))
     assert not problems, f"{where}: {problems} in {json.dumps(value)[:1000]}"
+
+
+@cache
+def _problems(pointer: str, text: str) -> list[str]:
+    """What is wrong with the JSON *text*; kept, because lists and clusters come again and again."""
+    errors = _validator(pointer).iter_errors(json.loads(text))
+    return [f"{error.json_path}: {error.message[:200]}" for error in errors]
 
 
 @cache

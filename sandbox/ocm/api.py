@@ -43,6 +43,10 @@ class Ocm:
         self._clusters[cluster.id] = cluster
         return cluster
 
+    def forget_clusters(self) -> None:
+        """Know no cluster any more."""
+        self._clusters.clear()
+
     def cluster(self, cluster_id: str) -> OcmCluster:
         """One cluster. Raises OcmError 404."""
         if cluster_id not in self._clusters:
