@@ -177,6 +177,7 @@ def _visit(runtime: Runtime, name: str, approved: str | None, *, tell_people: bo
         runtime.clock,
         memory=adapters.memory if can_tell else None,
         alerts=adapters.alerts if can_tell else None,
+        ocm=adapters.ocm(desired),
     )
     started = runtime.clock()
     outcome = visit(

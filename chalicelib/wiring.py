@@ -281,7 +281,8 @@ class Runtime:
 
         desired = self.cluster(name)
         stored, _ = recall(desired.name, self.adapters.memory if self.settings.table else None)
-        outside = Outside(self.adapters.cluster(desired), self.adapters.ec2(desired), self.clock)
+        adapters = self.adapters
+        outside = Outside(adapters.cluster(desired), adapters.ec2(desired), self.clock, ocm=adapters.ocm(desired))
         return look(desired, outside, memory=remembered(stored, pace_of(self.settings).timing.settle))
 
     def runs(self, name: str) -> dict[str, Any]:

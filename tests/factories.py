@@ -9,7 +9,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from chalicelib.domain.actions import LABEL_MANAGED_BY, LABEL_POLICY, OWNER, TAG_CLUSTER, TAG_OWNER, TAG_POLICY_PREFIX
+from chalicelib.domain.pools import MachinePool, OcmCluster, OcmView, Scaling
 from chalicelib.domain.snapshot import (
+    ASSIGNABLE_LABEL,
     Cpic,
     EgressIp,
     EgressIpConfig,
@@ -140,6 +142,38 @@ def cluster(*policies: PolicySpec, **changes: Any) -> ClusterSpec:
         machine_pools=tuple(PoolSpec(f"egress-{zone}") for zone in ZONES),
     )
     return replace(made, **changes)
+
+
+def ocm_cluster(**changes: Any) -> OcmCluster:
+    made = OcmCluster(
+        id="2bh6ffvmaaai0bmkt7g179hsl02163f3",
+        name="demo",
+        infra_id="demo-x7k2p",
+        hosted=True,
+        state="ready",
+        multi_az=True,
+        region="eu-central-1",
+        version="4.18.12",
+        zones=tuple(map(zone_name, ZONES)),
+    )
+    return replace(made, **changes)
+
+
+def pool(zone: str = "a", **changes: Any) -> MachinePool:
+    """A labelled pool of one node, as the factories' nodes and instances are."""
+    made = MachinePool(
+        name=f"egress-{zone}",
+        labels={ASSIGNABLE_LABEL: ""},
+        instance_type="m5.xlarge",
+        scaling=Scaling(1, 1, auto=False),
+        zones=(zone_name(zone),),
+        subnets=(f"subnet-{zone}",),
+    )
+    return replace(made, **changes)
+
+
+def ocm_view(*pools: MachinePool, **changes: Any) -> OcmView:
+    return OcmView(ocm_cluster(**changes), pools or tuple(pool(zone) for zone in ZONES))
 
 
 def snapshot(zones: str = "abc", nodes_per_zone: int = 1, **changes: Any) -> Snapshot:

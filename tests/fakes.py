@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
-from chalicelib.adapters.errors import AdapterError
+from chalicelib.adapters.errors import AdapterError, Conflict, NotFound
+from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
 from chalicelib.domain.selectors import selector_leaves
 from chalicelib.domain.snapshot import (
+    MARK_LABEL,
     Cpic,
     EgressIp,
     EgressIpSpec,
@@ -36,6 +38,7 @@ __all__ = [
     "FakeCluster",
     "FakeEc2",
     "FakeMemory",
+    "FakeOcm",
     "FakeQueues",
     "assign_all",
     "known",
@@ -109,7 +112,11 @@ class FakeCluster(Failing):
 
     def label_node(self, name: str, labels: Mapping[str, str]) -> None:
         self._wrote("label_node", name, dict(labels))
-        self.nodes[name] = replace(self.nodes[name], assignable="")
+        self.nodes[name] = replace(self.nodes[name], assignable="", marked=MARK_LABEL in labels)
+
+    def unlabel_node(self, name: str, keys: Collection[str]) -> None:
+        self._wrote("unlabel_node", name, tuple(keys))
+        self.nodes[name] = replace(self.nodes[name], assignable=None, marked=False)
 
     def edit(self, name: str, *addresses: str, manager: str = "kubectl-edit") -> None:
         """What a person does with `kubectl edit`: the list of addresses becomes theirs."""
@@ -177,6 +184,60 @@ class FakeEc2(Failing):
         self._check("fetch_cluster_tags")
         self.asked_ids.append(tuple(instance_ids))
         return {key: self.tags[key] for key in instance_ids if key in self.tags}
+
+
+class FakeOcm(Failing):
+    """OCM with one cluster. `between` is called before every request: what another writer does in between."""
+
+    def __init__(self, cluster: OcmCluster, *pools: MachinePool) -> None:
+        super().__init__()
+        self.cluster = cluster
+        self.pools: dict[str, MachinePool] = {pool.name: pool for pool in pools}
+        self.between: Callable[[str], None] = lambda _operation: None
+
+    def fetch_cluster(self, cluster_id: str) -> OcmCluster:
+        self._ask("fetch_cluster")
+        if cluster_id != self.cluster.id:
+            raise NotFound("OCM", "get cluster", f"404: Cluster '{cluster_id}' not found")
+        return self.cluster
+
+    def fetch_pools(self, cluster: OcmCluster) -> tuple[MachinePool, ...]:
+        self._ask("fetch_pools")
+        return tuple(self.pools[name] for name in sorted(self.pools))
+
+    def fetch_pool(self, cluster: OcmCluster, name: str) -> MachinePool | None:
+        self._ask("fetch_pool")
+        return self.pools.get(name)
+
+    def set_pool_labels(self, cluster: OcmCluster, name: str, labels: Mapping[str, str]) -> None:
+        self._ask("set_pool_labels")
+        self._wrote("set_pool_labels", name, dict(labels))
+        self.pools[name] = replace(self.pools[name], labels=dict(labels))
+
+    def create_pool(self, cluster: OcmCluster, pool: NewPool) -> MachinePool:
+        self._ask("create_pool")
+        if pool.name in self.pools:
+            raise Conflict("OCM", "create machine pool", f"409: {pool.name} exists")
+        self._wrote("create_pool", pool)
+        made = MachinePool(
+            pool.name,
+            pool.labels,
+            pool.instance_type,
+            pool.scaling,
+            (),
+            (pool.subnet,) if pool.subnet else (),
+            pool.taints,
+        )
+        self.pools[pool.name] = made
+        return made
+
+    def write_labels(self, name: str, labels: Mapping[str, str]) -> None:
+        """What the console or Terraform does: the whole map is replaced."""
+        self.pools[name] = replace(self.pools[name], labels=dict(labels))
+
+    def _ask(self, operation: str) -> None:
+        self.between(operation)
+        self._check(operation)
 
 
 def assign_all(cluster: FakeCluster, ec2: FakeEc2) -> None:

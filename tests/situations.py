@@ -8,13 +8,15 @@ from datetime import timedelta
 from ipaddress import IPv4Network
 
 from chalicelib.adapters.errors import Conflict
+from chalicelib.domain.pools import Scaling, Taint
 from chalicelib.domain.snapshot import EgressIpConfig
-from chalicelib.domain.spec import ClusterSpec, Mode
+from chalicelib.domain.spec import ClusterSpec, Mode, OcmSpec, PoolCreation, PoolSpec, SecretRef
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 from tests import factories
-from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, assign_all
+from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeOcm, assign_all
 
+OCM_ID = factories.ocm_cluster().id
 ADDRESSES = ("10.10.100.253", "10.10.150.253", "10.10.200.253")
 PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
 
@@ -28,11 +30,12 @@ class World:
             factories.policy("ns", *ADDRESSES), factories.policy("pod", per_zone=1, pods=factories.PODS)
         )
         self.cluster, self.ec2, self.clock = FakeCluster(start), FakeEc2(start), Clock()
+        self.ocm: FakeOcm | None = None
         self.memory = FakeMemory() if tells else None
         self.alerts = FakeAlerts() if tells else None
 
     def visit(self) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts)
+        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, ocm=self.ocm)
         return visit(self.desired, outside, PACE, run_id="demo.1")
 
     def settle(self) -> None:
@@ -176,6 +179,34 @@ def aws_unknown() -> Outcome:
     return unknown("fetch_instances")
 
 
+def pools_in_ocm() -> Outcome:
+    """One pool to be labelled, one to be made, one that is not as wished, one that is not there."""
+    creation = PoolCreation(
+        "m5.2xlarge",
+        Scaling(1, 3, auto=True),
+        subnets=("subnet-b",),
+        taints=(Taint("egress", "only", "NoSchedule"),),
+        labels=(("team", "net"),),
+    )
+    other = PoolCreation("m5.large", Scaling(2, 2, auto=False), zones=("eu-central-1c",))
+    world = World(
+        factories.cluster(
+            infra_id=OCM_ID,
+            ocm=OcmSpec(OCM_ID, SecretRef(env="OCM")),
+            machine_pools=(
+                PoolSpec("egress-a"),
+                PoolSpec("egress-b", creation),
+                PoolSpec("egress-c", other),
+                PoolSpec("nowhere"),
+            ),
+        )
+    )
+    world.ec2.limits = {**world.ec2.limits, "m5.2xlarge": 15, "m5.large": 10}
+    start = factories.ocm_view(factories.pool("a", labels={"team": "x", "tier": "y"}), factories.pool("c"))
+    world.ocm = FakeOcm(start.cluster, *start.pools)
+    return world.visit()
+
+
 SITUATIONS: tuple[Callable[[], Outcome], ...] = (
     first_visit,
     at_rest,
@@ -193,4 +224,5 @@ SITUATIONS: tuple[Callable[[], Outcome], ...] = (
     nodes_unknown,
     cpics_unknown,
     aws_unknown,
+    pools_in_ocm,
 )

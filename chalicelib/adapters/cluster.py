@@ -8,7 +8,7 @@ our fields alone, never `status`, annotations or a replace: OVN-Kubernetes does 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -34,6 +34,9 @@ RESTARTS = 2
 
 APPLY = "application/apply-patch+yaml"
 """The body is JSON, which is YAML as well."""
+
+MERGE = "application/merge-patch+json"
+"""Where a label is taken away: null removes a key, and nothing else is touched."""
 
 
 class KubernetesApi:
@@ -115,6 +118,30 @@ class KubernetesApi:
             raise Unreachable(SOURCE, operation.name, "the answer is not a Node")
         metadata = {"name": name, "uid": uid, "labels": dict(labels)}
         self._apply(operation, path, {"apiVersion": "v1", "kind": "Node", "metadata": metadata}, force=True)
+
+    def unlabel_node(self, name: str, keys: Collection[str]) -> None:
+        """Take labels off a node, whoever set them; a node that is gone, or has none of them, is success.
+
+        A merge patch, not an apply: an apply gives up our ownership only, and a label that the platform wrote when the
+        node was born would stay. The uid keeps a namesake born in between from losing its labels.
+
+        Raises:
+            Conflict: The node was replaced in between.
+        """
+        operation = self._wire.begin("unlabel node")
+        path = f"{NODES}/{quote(name, safe='')}"
+        try:
+            metadata = self._wire.send(operation, Request("GET", path)).get("metadata") or {}
+            there = sorted(set(keys) & set(metadata.get("labels") or {}))
+            if not there:
+                return
+            body = {"metadata": {"uid": metadata.get("uid"), "labels": dict.fromkeys(there)}}
+            query = {"fieldManager": OWNER}
+            answer = self._wire.send(operation, Request("PATCH", path, query, body, MERGE))
+        except NotFound:
+            return
+        if answer.get("kind") != "Node":
+            raise Unreachable(SOURCE, operation.name, "the answer is not a Node")
 
     def _apply(self, operation: Operation, path: str, body: Mapping[str, Any], *, force: bool) -> None:
         query = {"fieldManager": OWNER} | ({"force": "true"} if force else {})

@@ -19,6 +19,7 @@ from chalicelib.adapters.errors import Unreachable
 from chalicelib.domain.actions import OWNER
 from chalicelib.domain.snapshot import (
     ASSIGNABLE_LABEL,
+    MARK_LABEL,
     UNINITIALIZED_TAINT,
     Cpic,
     EgressIp,
@@ -34,6 +35,7 @@ EGRESS_CONFIG = "cloud.network.openshift.io/egress-ipconfig"
 HOST_CIDRS = "k8s.ovn.org/host-cidrs"
 NETWORKED_BY = ("k8s.ovn.org/node-primary-ifaddr", "k8s.ovn.org/node-subnets")
 OWNER_REFERENCE = "k8s.ovn.org/egressip-owner-ref"
+AUTONODE_LABEL = "karpenter.sh/nodepool"
 POOL_LABEL = "hypershift.openshift.io/nodePool"
 TYPE_LABEL = "node.kubernetes.io/instance-type"
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -112,6 +114,8 @@ def _node(raw: Mapping[str, Any], name: str) -> Node:
         uninitialized=UNINITIALIZED_TAINT in taints,
         deleting=_deleting(raw),
         pool=_text(labels.get(POOL_LABEL)),
+        marked=MARK_LABEL in labels,
+        autonode=_text(labels.get(AUTONODE_LABEL)),
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import TypeAlias
 
-from chalicelib.domain.snapshot import EgressIpSpec
+from chalicelib.domain.pools import NewPool
+from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, EgressIpSpec
 
 OWNER = "egress-keeper"
 """Our field manager in the cluster and the value of the owner tag on reservations."""
@@ -38,6 +39,11 @@ LABEL_KICK = "egress-keeper/kick"
 LABEL_CYCLE_PREFIX = "egress-keeper/cycle-"
 """Label key prefix on the EgressIP; the address follows. There while a dead address is out of the list, to be put back,
 and until it serves again (`tried`). A label, because OVN-Kubernetes wipes annotations."""
+
+
+POOL_LABELS: Mapping[str, str] = {ASSIGNABLE_LABEL: "", MARK_LABEL: OWNER}
+"""What we write on machine pools and nodes: the label that OVN-Kubernetes looks for, and our mark beside it. The mark
+is what `release` goes by: it is written and lost together with the label, whatever becomes of our table."""
 
 
 def _tag_in_words(key: str) -> str:
@@ -107,6 +113,99 @@ class ReleaseReservation:
     def summary(self) -> str:
         """One line for people."""
         return f"release reservation {self.cidr} in {self.subnet_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePool:
+    """Make one machine pool in OCM. We never change its size afterwards, and never delete it.
+
+    Attributes:
+        carries_least, carries_most: Egress addresses that its nodes will carry; they differ with autoscaling.
+    """
+
+    pool: NewPool
+    zones: tuple[str, ...]
+    carries_least: int
+    carries_most: int
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        scaling = self.pool.scaling
+        size = f"{scaling.least} to {scaling.most}" if scaling.auto else str(scaling.least)
+        carries = f"{self.carries_least} to {self.carries_most}" if scaling.auto else str(self.carries_least)
+        where = ", ".join([*([self.pool.subnet] if self.pool.subnet else []), *self.zones])
+        return (
+            f"create machine pool {self.pool.name}: {size} x {self.pool.instance_type} in {where},"
+            f" to carry {carries} egress addresses"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPool:
+    """Put our labels on one machine pool in OCM, for the nodes it gets (and on classic for those it has).
+
+    OCM knows no change of one label: the whole map is replaced. So the action carries the map it was planned against,
+    and is not performed on any other.
+    """
+
+    pool: str
+    before: Mapping[str, str]
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def after(self) -> dict[str, str]:
+        """The whole map to be written."""
+        return {**self.before, **POOL_LABELS}
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"label machine pool {self.pool}: +{ASSIGNABLE_LABEL}, {_kept(set(self.before) - set(POOL_LABELS))}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelPool:
+    """Take our labels off one machine pool in OCM, where our mark says that we put them there."""
+
+    pool: str
+    before: Mapping[str, str]
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def after(self) -> dict[str, str]:
+        """The whole map to be written."""
+        return {key: value for key, value in self.before.items() if key not in POOL_LABELS}
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"unlabel machine pool {self.pool}: -{ASSIGNABLE_LABEL}, {_kept(set(self.after))}"
+
+
+def _kept(keys: set[str]) -> str:
+    """How many other labels stay, in words."""
+    if not keys:
+        return "it has no other label"
+    return f"{len(keys)} other label{'' if len(keys) == 1 else 's'} kept"
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelNode:
+    """Take our labels off one node through the cluster API (HCP only), where our mark says that they came from us."""
+
+    node: str
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"unlabel node {self.node}: -{ASSIGNABLE_LABEL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,5 +309,20 @@ class DeleteEgressIp:
         return f"delete EgressIP {self.name}: {' '.join(f'-{a}' for a in self.before.addresses)}"
 
 
-Action: TypeAlias = ReleaseReservation | ReserveCidr | TagReservation | LabelNode | ApplyEgressIp | DeleteEgressIp
-"""In the order in which a plan lists them: free what is unused, protect addresses, make nodes able, then assign."""
+PoolAction: TypeAlias = CreatePool | LabelPool | UnlabelPool
+"""What is done in OCM."""
+
+Action: TypeAlias = (
+    ReleaseReservation
+    | ReserveCidr
+    | TagReservation
+    | CreatePool
+    | LabelPool
+    | LabelNode
+    | ApplyEgressIp
+    | DeleteEgressIp
+    | UnlabelPool
+    | UnlabelNode
+)
+"""In the order in which a plan lists them: free what is unused, protect addresses, make nodes able, then assign. The
+last two are only in the plan of a release."""

@@ -163,10 +163,9 @@ def what_moves(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> tuple[str, ..
     moving |= {f"{v.address} is out of EgressIP {v.policy} for a cycle" for v in verdicts if v.state is State.CYCLING}
     moving |= {f"{cpic.address} is being released" for cpic in terrain.observed.cpics if cpic.deleting}
     moving |= {f"EgressIP {eip.name} is being deleted" for eip in terrain.observed.egress_ips if eip.deleting}
-    pools = {pool.name for pool in terrain.desired.machine_pools}
     row_by_node = {row.node: row for row in terrain.capacity.nodes}
     for instance in terrain.observed.instances:
-        if instance.pool in pools:
+        if instance.pool in terrain.pool_names:
             node = terrain.node_by_instance.get(instance.id)
             moving |= _moving_instance(terrain, instance, row_by_node[node.name] if node else None)
     return tuple(sorted(moving))

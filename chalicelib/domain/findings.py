@@ -29,6 +29,16 @@ class Kind(StrEnum):
     """
 
     SECTION_UNKNOWN = "section-unknown"
+    OCM_CLUSTER_NOT_READY = "ocm-cluster-not-ready"
+    OCM_CLUSTER_MISMATCH = "ocm-cluster-mismatch"
+    POOL_MISSING = "pool-missing"
+    POOL_IMPOSSIBLE = "pool-impossible"
+    POOL_DIFFERENT = "pool-different"
+    POOL_CONFLICT = "pool-conflict"
+    SECOND_WRITER = "second-writer"
+    POOL_LABEL_MISSING = "pool-label-missing"
+    POOL_SHORT = "pool-short"
+    NODE_OUTSIDE_POOLS = "node-outside-pools"
     NODE_UNUSABLE = "node-unusable"
     NODE_LABEL_MISSING = "node-label-missing"
     NO_ELIGIBLE_NODE = "no-eligible-node"
@@ -58,6 +68,10 @@ class Kind(StrEnum):
 
 SETTLES: frozenset[Kind] = frozenset(
     {
+        Kind.OCM_CLUSTER_NOT_READY,
+        Kind.POOL_MISSING,
+        Kind.POOL_LABEL_MISSING,
+        Kind.POOL_SHORT,
         Kind.NODE_UNUSABLE,
         Kind.NODE_LABEL_MISSING,
         Kind.NO_ELIGIBLE_NODE,
@@ -75,6 +89,21 @@ SETTLES: frozenset[Kind] = frozenset(
     }
 )
 """Kinds that every healthy failover or scale-out passes through: told only when two visits apart agree."""
+
+SEEN_IN_OCM: frozenset[Kind] = frozenset(
+    {
+        Kind.OCM_CLUSTER_NOT_READY,
+        Kind.OCM_CLUSTER_MISMATCH,
+        Kind.POOL_MISSING,
+        Kind.POOL_IMPOSSIBLE,
+        Kind.POOL_DIFFERENT,
+        Kind.POOL_CONFLICT,
+        Kind.SECOND_WRITER,
+        Kind.POOL_LABEL_MISSING,
+        Kind.POOL_SHORT,
+    }
+)
+"""Kinds that only a visit that could read OCM can see, or find gone."""
 
 FAIL_OPEN = (
     "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."

@@ -2,24 +2,26 @@
 
 The steps, each in a module of its own: index the snapshot (`terrain`), give addresses to policies (`placement`),
 judge every address (`verdicts`) and decide what to do about those that don't serve (`remedies`), compare reservations
-(`reserving`), nodes' labels (here) and objects (`objects`), and say what is wrong (`address_findings`, `diagnosis`).
-Applying a plan and planning again gives a plan without actions.
+(`reserving`), machine pools (`pooling`), nodes' labels (`labelling`) and objects (`objects`), and say what is wrong
+(`address_findings`, `diagnosis`). Applying a plan and planning again gives a plan without actions.
 """
 
 from __future__ import annotations
 
-from chalicelib.domain.actions import LabelNode
 from chalicelib.domain.address_findings import diagnose_addresses
 from chalicelib.domain.capacity import report_capacity
 from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
+from chalicelib.domain.labelling import plan_node_labels
 from chalicelib.domain.objects import plan_objects
-from chalicelib.domain.placement import JOINING_TIME, place
+from chalicelib.domain.placement import place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
+from chalicelib.domain.pooling import obstacle_in_ocm, plan_pools
+from chalicelib.domain.pools import ASLEEP, OcmView
 from chalicelib.domain.remedies import plan_remedies
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.reserving import plan_reservations
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, Snapshot, Unknown
+from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
@@ -32,18 +34,22 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
         memory: What earlier visits saw and tried; remedies wait until it says that a finding has settled.
 
     With a section unknown the plan holds no action: which address is free, covered or carried is a question to all of
-    them at once, and a guess could take away what works. Only the address limits of instance types may be missing.
+    them at once, and a guess could take away what works. Only the address limits of instance types and OCM may be
+    missing: without them machine pools are left alone, and nothing else.
     """
-    blind = tuple(_unknown_finding(section) for section in observed.unknown())
+    blind = tuple(_unknown_finding(section, observed) for section in observed.unknown())
     known = all_known(observed)
     capacity = report_capacity(observed)
     if known is None or isinstance(capacity, Unknown):
         withheld = tuple(Withheld("every change", f"{s.what} could not be read: {s.why}") for s in observed.unknown())
-        return Plan(desired.name, findings=_sorted(blind), withheld=withheld)
+        return Plan(
+            desired.name, findings=_sorted((*blind, *obstacle_in_ocm(observed.ocm, desired))), withheld=withheld
+        )
     terrain = Terrain(known, desired, capacity)
     placement = place(terrain)
     reserving = plan_reservations(terrain, placement)
-    labelling, label_findings = _plan_labels(terrain)
+    pooling = plan_pools(terrain, memory)
+    labelling = plan_node_labels(terrain, memory)
     allocations = tuple(placement.allocations)
     verdicts = _verdicts(terrain, allocations)
     remedies = plan_remedies(terrain, verdicts, placement, memory)
@@ -53,7 +59,8 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
         *blind,
         *placement.findings,
         *reserving.findings,
-        *label_findings,
+        *pooling.findings,
+        *labelling.findings,
         *objects.findings,
         *diagnose_addresses(terrain, verdicts, remedies, repairs),
         *diagnose_capacity(terrain, placement),
@@ -65,15 +72,17 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
             *reserving.release,
             *reserving.reserve,
             *reserving.record,
-            *labelling,
+            *pooling.create,
+            *pooling.label,
+            *labelling.label,
             *objects.apply,
             *objects.delete,
         ),
         findings=_sorted(findings),
-        withheld=(*placement.withheld, *objects.withheld),
+        withheld=(*placement.withheld, *pooling.withheld, *objects.withheld),
         allocations=allocations,
         verdicts=verdicts,
-        moving=what_moves(terrain, verdicts),
+        moving=tuple(sorted({*what_moves(terrain, verdicts), *pooling.moving, *labelling.moving})),
     )
 
 
@@ -85,51 +94,34 @@ def _verdicts(terrain: Terrain, allocations: tuple[Allocation, ...]) -> tuple[Ve
     return judge(terrain, tuple(sorted(leftover | set(wanted))), wanted)
 
 
-def _plan_labels(terrain: Terrain) -> tuple[tuple[LabelNode, ...], tuple[Finding, ...]]:
-    """Nodes of the fleet file's pools that lack the label.
-
-    HCP applies pool labels once, when a node is born, and never again: there we set it. On classic an operator does,
-    and a label set by hand makes it take the label from sibling nodes: there a person is told.
-    """
-    pools = {pool.name for pool in terrain.desired.machine_pools}
-    actions: list[LabelNode] = []
-    findings: list[Finding] = []
-    for node in sorted(terrain.observed.nodes, key=lambda node: node.name):
-        instance = terrain.instance_by_id.get(node.instance_id or "")
-        pool = instance.pool if instance else None
-        if pool not in pools or node.assignable is not None or node.deleting or node.uninitialized:
-            continue
-        hosted = node.pool is not None
-        grown_up = node.created_at <= terrain.observed.taken_at - JOINING_TIME
-        action = LabelNode(node.name, (), f"machine pool {pool} is to carry egress addresses")
-        if hosted:
-            actions.append(action)
-        findings.append(
-            Finding(
-                Kind.NODE_LABEL_MISSING,
-                f"node {node.name}",
-                Severity.WARNING,
-                f"Node {node.name} of machine pool {pool} lacks the label {ASSIGNABLE_LABEL}.",
-                impact="OVN-Kubernetes moves every egress address off it, and gives it none.",
-                todo="" if hosted else f"Check the labels of machine pool {pool} in OCM; never label the node by hand.",
-                repaired_by=action.summary if hosted else "",
-                cause=f"labels of machine pool {pool}",
-                certain=grown_up,
-            )
+def _unknown_finding(section: Unknown, observed: Snapshot) -> Finding:
+    """A section that could not be read. What is down on purpose, and OCM, on which no traffic depends, weigh less."""
+    if section is observed.ocm:
+        severity, impact = (
+            Severity.WARNING,
+            "Egress is looked after as ever; machine pools are neither labelled nor made.",
         )
-    return tuple(actions), tuple(findings)
-
-
-def _unknown_finding(section: Unknown) -> Finding:
+        todo = (
+            f"See that {section.source} answers, and that ocm.cluster and ocm.credentials of the fleet file are right."
+        )
+    else:
+        severity = Severity.INFO if _asleep(observed) else Severity.CRITICAL
+        impact = "Egress goes on as it is; what depends on it is neither checked nor repaired."
+        todo = f"See that {section.source} answers and that its credentials are valid."
     return Finding(
         Kind.SECTION_UNKNOWN,
         section.what,
-        Severity.CRITICAL,
+        severity,
         f"{section.what[:1].upper()}{section.what[1:]} could not be read: {section.why}.",
-        impact="Egress goes on as it is; what depends on it is neither checked nor repaired.",
-        todo=f"See that {section.source} answers and that its credentials are valid.",
+        impact=impact,
+        todo=todo,
         cause=f"{section.source} does not answer",
     )
+
+
+def _asleep(observed: Snapshot) -> bool:
+    """OCM says that the cluster is switched off: its API does not answer then, and nobody needs to be woken."""
+    return isinstance(observed.ocm, OcmView) and observed.ocm.cluster.state in ASLEEP
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

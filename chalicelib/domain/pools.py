@@ -11,6 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+READY = "ready"
+"""The one state of a cluster in OCM in which its pools may be written."""
+
+ASLEEP = frozenset({"powering_down", "hibernating", "resuming", "installing", "uninstalling"})
+"""States in which the cluster's API need not answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class OcmCluster:
@@ -72,6 +78,23 @@ class MachinePool:
     zones: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     taints: tuple[Taint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OcmView:
+    """What one visit saw of OCM: the cluster and all of its pools, sorted by name."""
+
+    cluster: OcmCluster
+    pools: tuple[MachinePool, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything may be asked of the cluster: OCM refuses pool edits in every other state."""
+        return self.cluster.state == READY
+
+    def pool(self, name: str) -> MachinePool | None:
+        """The pool of that name."""
+        return next((pool for pool in self.pools if pool.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,15 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias, TypeVar
 
+from chalicelib.domain.pools import OcmView
+
 T = TypeVar("T")
 
 ASSIGNABLE_LABEL = "k8s.ovn.org/egress-assignable"
 """OVN-Kubernetes looks for this key; any value counts, even "false" (observed on the real cluster manager)."""
+
+MARK_LABEL = "egress-keeper/assignable-by"
+"""Stands beside the egress-assignable label wherever we put that one, on pools and nodes; value `egress-keeper`."""
 
 UNINITIALIZED_TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
 
@@ -76,6 +81,8 @@ class Node:
             dropped); None while it is missing, which makes OVN-Kubernetes give up every new assignment in the
             cluster without a word.
         networked: Both other annotations the allocator needs (primary-ifaddr, node-subnets) are there.
+        marked: It carries our mark: the egress-assignable label came from us, on the node itself or by its pool.
+        autonode: Karpenter's NodePool that made it (AutoNode); None on nodes of machine pools.
     """
 
     name: str
@@ -91,6 +98,8 @@ class Node:
     uninitialized: bool = False
     deleting: bool = False
     pool: str | None = None
+    marked: bool = False
+    autonode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +243,10 @@ class Snapshot:
 
     Attributes:
         taken_at: Start of the reading, UTC. The only "now" that planning knows.
-        limits: IPv4 addresses per network interface by instance type (DescribeInstanceTypes).
+        limits: IPv4 addresses per network interface by instance type (DescribeInstanceTypes): types of the instances
+            and of machine pools to be made. One that is missing is not known to EC2.
+        ocm: None where the fleet file gives no credentials for OCM: nobody asked, so nothing is known and nothing
+            failed.
     """
 
     taken_at: datetime
@@ -246,6 +258,12 @@ class Snapshot:
     interfaces: Known[tuple[Interface, ...]]
     reservations: Known[tuple[Reservation, ...]]
     limits: Known[Mapping[str, int]]
+    ocm: Known[OcmView] | None = None
+
+    @property
+    def addresses_known(self) -> bool:
+        """Whether every section was read that says something about addresses: all of them but OCM."""
+        return all(section is self.ocm for section in self.unknown())
 
     def unknown(self) -> tuple[Unknown, ...]:
         """The sections that could not be read, in the order of the fields."""
@@ -258,5 +276,6 @@ class Snapshot:
             self.interfaces,
             self.reservations,
             self.limits,
+            self.ocm,
         )
         return tuple(section for section in sections if isinstance(section, Unknown))

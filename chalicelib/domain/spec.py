@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 
+from chalicelib.domain.pools import Scaling, Taint
+
 
 class Mode(StrEnum):
     """What a visit may do: `enforce` repairs, `observe` plans and alerts and changes nothing."""
@@ -38,10 +40,30 @@ class PolicySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolCreation:
+    """What a machine pool is made like where there is none of its name. Either `zones` or `subnets` is set.
+
+    Attributes:
+        zones, subnets: Where its nodes are. On HCP a pool has one subnet: several places become one pool each
+            (`creating.wished_pools`). On classic they are places of one pool.
+        scaling: As OCM counts: nodes of each pool.
+        labels: Beside the egress-assignable label, by key, sorted.
+    """
+
+    instance_type: str
+    scaling: Scaling
+    zones: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """One machine pool whose nodes are to carry egress addresses."""
+    """One machine pool whose nodes are to carry egress addresses; `create` is None where somebody else makes it."""
 
     name: str
+    create: PoolCreation | None = None
 
 
 @dataclass(frozen=True, slots=True)

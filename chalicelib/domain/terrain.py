@@ -7,7 +7,7 @@ on the order in which the adapters listed things.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
@@ -22,12 +22,14 @@ from chalicelib.domain.actions import (
 )
 from chalicelib.domain.addresses import AddressCount, RangeIndex
 from chalicelib.domain.capacity import CapacityReport, NodeCapacity
+from chalicelib.domain.pools import OcmView
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
     EgressIpConfig,
     Instance,
     Interface,
+    Known,
     Node,
     Reservation,
     Snapshot,
@@ -36,11 +38,12 @@ from chalicelib.domain.snapshot import (
 )
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.tried import Tried, cycled
+from chalicelib.domain.wished_pools import wished_pools
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The sections of a snapshot that planning needs, all of them known."""
+    """The sections of a snapshot that planning needs, all of them known, and those that it can do without."""
 
     taken_at: datetime
     nodes: tuple[Node, ...]
@@ -50,13 +53,16 @@ class Observed:
     subnets: tuple[Subnet, ...]
     interfaces: tuple[Interface, ...]
     reservations: tuple[Reservation, ...]
+    limits: Known[Mapping[str, int]] = field(default_factory=dict)
+    ocm: Known[OcmView] | None = None
 
 
 def all_known(snapshot: Snapshot) -> Observed | None:
     """The sections, or None where one of them could not be read.
 
     One unreadable section stops every change: which address is free, covered or carried is a question to all of them
-    at once. The address limits of the instance types only cross-check the annotation, and may be missing.
+    at once. The address limits of the instance types only cross-check the annotation, and may be missing; so may OCM,
+    on which no address depends.
     """
     nodes, egress_ips, cpics = snapshot.nodes, snapshot.egress_ips, snapshot.cpics
     instances, subnets = snapshot.instances, snapshot.subnets
@@ -67,7 +73,18 @@ def all_known(snapshot: Snapshot) -> Observed | None:
         return None
     if isinstance(interfaces, Unknown) or isinstance(reservations, Unknown):
         return None
-    return Observed(snapshot.taken_at, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations)
+    return Observed(
+        snapshot.taken_at,
+        nodes,
+        egress_ips,
+        cpics,
+        instances,
+        subnets,
+        interfaces,
+        reservations,
+        snapshot.limits,
+        snapshot.ocm,
+    )
 
 
 class Terrain:
@@ -112,6 +129,9 @@ class Terrain:
         self.used = frozenset(_used(self))
         """Addresses that an EgressIP, a CPIC or a network interface has, whoever's."""
         self._used = AddressCount(self.used)
+        self.wished = wished_pools(desired.machine_pools, self.subnet_by_id, hosted=self.hosted)
+        self.pool_names = frozenset(wish.name for wish in self.wished)
+        """Pools whose nodes are to carry egress addresses, by their names in OCM."""
         ids = self._labelled_subnets() | self._pool_subnets()
         self.carrying_subnets: Mapping[str, Subnet] = {
             subnet.id: subnet
@@ -120,6 +140,12 @@ class Terrain:
         }
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
+
+    @property
+    def hosted(self) -> bool:
+        """HCP or classic: as OCM says; without it, by the label that HCP alone puts on nodes."""
+        view = self.observed.ocm
+        return view.cluster.hosted if isinstance(view, OcmView) else any(node.pool for node in self.observed.nodes)
 
     def subnet_of(self, address: IPv4Address) -> Subnet | None:
         """The subnet that contains the address; subnets of a VPC never overlap."""
@@ -169,11 +195,10 @@ class Terrain:
         return frozenset(subnet.id for subnet in self.observed.subnets if subnet.cidr in cidrs)
 
     def _pool_subnets(self) -> frozenset[str]:
-        pools = {pool.name for pool in self.desired.machine_pools}
         return frozenset(
             instance.subnet_id
             for instance in self.observed.instances
-            if instance.pool in pools and instance.subnet_id in self.subnet_by_id
+            if instance.pool in self.pool_names and instance.subnet_id in self.subnet_by_id
         )
 
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from chalicelib.adapters.errors import AdapterError, Conflict
+from chalicelib.adapters.errors import AdapterError, Conflict, Rejected
 from chalicelib.domain.actions import (
+    POOL_LABELS,
     Action,
     ApplyEgressIp,
+    CreatePool,
     DeleteEgressIp,
     LabelNode,
+    LabelPool,
     ReleaseReservation,
     ReserveCidr,
     TagReservation,
+    UnlabelNode,
+    UnlabelPool,
 )
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.plan import Plan
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL
+from chalicelib.usecases.pools import PoolConflict, PoolWriter
 from chalicelib.usecases.ports import ClusterApi, Ec2
 
 
@@ -47,8 +52,12 @@ class Report:
         return tuple(_finding(failure, failure.error) for failure in self.failed if failure.error is not None)
 
 
-def execute(plan: Plan, cluster: ClusterApi, ec2: Ec2) -> Report:
-    """Perform the plan's actions. Raises nothing for outside trouble: it is in the report."""
+def execute(plan: Plan, cluster: ClusterApi, ec2: Ec2, pools: PoolWriter | None = None) -> Report:
+    """Perform the plan's actions. Raises nothing for outside trouble: it is in the report.
+
+    Args:
+        pools: What writes machine pools; None where OCM is not configured or not known, and no plan holds such a write.
+    """
     applied: list[Action] = []
     failed: list[Failure] = []
     held_back: dict[str, str] = {}
@@ -58,7 +67,7 @@ def execute(plan: Plan, cluster: ClusterApi, ec2: Ec2) -> Report:
             failed.append(Failure(action, f"not tried, because this failed before: {blocker}"))
             continue
         try:
-            perform(action, cluster, ec2)
+            perform(action, cluster, ec2, pools)
         except AdapterError as error:
             failed.append(Failure(action, str(error), error))
             held_back.update(dict.fromkeys(action.policies, action.summary))
@@ -67,7 +76,7 @@ def execute(plan: Plan, cluster: ClusterApi, ec2: Ec2) -> Report:
     return Report(tuple(applied), tuple(failed))
 
 
-def perform(action: Action, cluster: ClusterApi, ec2: Ec2) -> None:
+def perform(action: Action, cluster: ClusterApi, ec2: Ec2, pools: PoolWriter | None = None) -> None:
     """Perform one action."""
     match action:
         case ReserveCidr():
@@ -77,7 +86,13 @@ def perform(action: Action, cluster: ClusterApi, ec2: Ec2) -> None:
         case ReleaseReservation():
             ec2.release_reservation(action.reservation_id)
         case LabelNode():
-            cluster.label_node(action.node, {ASSIGNABLE_LABEL: ""})
+            cluster.label_node(action.node, POOL_LABELS)
+        case UnlabelNode():
+            cluster.unlabel_node(action.node, tuple(POOL_LABELS))
+        case CreatePool() | LabelPool() | UnlabelPool():
+            if pools is None:
+                raise Rejected("OCM", "edit machine pool", "OCM is not configured for this cluster")
+            pools.perform(action)
         case ApplyEgressIp():
             labels = {**action.labels, **action.marks}
             cluster.apply_egress_ip(action.name, action.after, labels, force=action.force, version=action.version)
@@ -88,6 +103,16 @@ def perform(action: Action, cluster: ClusterApi, ec2: Ec2) -> None:
 
 
 def _finding(failure: Failure, error: AdapterError) -> Finding:
+    if isinstance(error, PoolConflict):
+        return Finding(
+            Kind.POOL_CONFLICT,
+            f"labels of machine pool {error.pool}",
+            Severity.WARNING,
+            f"Somebody else writes the labels of machine pool {error.pool} at this moment: {error.detail}.",
+            impact="Addresses that serve go on serving. The pool may lack the egress label until the next visit.",
+            todo=f"See that machine pool {error.pool} has all the labels it should: {', '.join(error.keys)}.",
+            cause=f"labels of machine pool {error.pool}",
+        )
     if isinstance(error, Conflict) and error.managers:
         fields = ", ".join(f"{path} ({manager})" for path, manager in sorted(error.managers.items()))
         return Finding(

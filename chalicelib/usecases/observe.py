@@ -1,6 +1,6 @@
 """Observe: read every section once, turn each failed read into `Unknown`, and never stop at the first.
 
-The cluster API and EC2 are read side by side: neither waits for the other. What cannot even be asked for, because it
+The cluster API, EC2 and OCM are read side by side: none waits for another. What cannot even be asked for, because it
 depends on a section that is unknown, is unknown for that reason.
 """
 
@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
 
-from chalicelib.adapters.errors import AdapterError
+from chalicelib.adapters.errors import AdapterError, NotFound
+from chalicelib.domain.pools import OcmView
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
@@ -23,22 +24,27 @@ from chalicelib.domain.snapshot import (
     Unknown,
 )
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.usecases.ports import ClusterApi, Ec2
+from chalicelib.usecases.ports import ClusterApi, Ec2, Ocm
 
 T = TypeVar("T")
 
 
-def observe(desired: ClusterSpec, cluster: ClusterApi, ec2: Ec2, now: datetime) -> Snapshot:
-    """Read the cluster and its AWS side. Raises nothing for outside trouble: it is in the snapshot."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="observe") as pool:
+def observe(desired: ClusterSpec, cluster: ClusterApi, ec2: Ec2, now: datetime, ocm: Ocm | None = None) -> Snapshot:
+    """Read the cluster, its AWS side, and OCM where it is configured.
+
+    Raises nothing for outside trouble: it is in the snapshot.
+    """
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="observe") as pool:
         cluster_side = pool.submit(_read_cluster, cluster)
+        ocm_side = pool.submit(_read_ocm, desired, ocm)
         instances = _read("instances", lambda: ec2.fetch_instances(desired.infra_id))
         subnets = _read_subnets(instances, ec2)
         interfaces = _per_subnet("network interfaces", subnets, ec2.fetch_interfaces)
         reservations = _per_subnet("subnet CIDR reservations", subnets, ec2.fetch_reservations)
-        limits = _read_limits(instances, ec2)
+        limits = _read_limits(instances, desired, ec2)
         nodes, egress_ips, cpics = cluster_side.result()
-    return Snapshot(now, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations, limits)
+        view = ocm_side.result()
+    return Snapshot(now, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations, limits, view)
 
 
 def _read_cluster(
@@ -49,6 +55,22 @@ def _read_cluster(
     cpics = _read("CloudPrivateIPConfig objects", cluster.fetch_cpics)
     nodes = _read("nodes", cluster.fetch_nodes)
     return nodes, egress_ips, cpics
+
+
+def _read_ocm(desired: ClusterSpec, ocm: Ocm | None) -> Known[OcmView] | None:
+    """The cluster and its pools in OCM; None where it is not configured. A cluster that is not ready has its pools."""
+    if ocm is None or desired.ocm is None:
+        return None
+    cluster_id = desired.ocm.cluster
+
+    try:
+        cluster = ocm.fetch_cluster(cluster_id)
+    except NotFound as error:
+        why = f"ocm.cluster: {cluster_id!r}: OCM has no such cluster, or does not show it with these credentials"
+        return Unknown("machine pools", why, error.source)
+    except AdapterError as error:
+        return Unknown("machine pools", error.detail, error.source)
+    return _read("machine pools", lambda: OcmView(cluster, ocm.fetch_pools(cluster)))
 
 
 def _read_subnets(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[tuple[Subnet, ...]]:
@@ -69,10 +91,12 @@ def _per_subnet(
     return _read(what, lambda: fetch([subnet.id for subnet in subnets]))
 
 
-def _read_limits(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[Mapping[str, int]]:
+def _read_limits(instances: Known[tuple[Instance, ...]], desired: ClusterSpec, ec2: Ec2) -> Known[Mapping[str, int]]:
+    """Of the types that run, and of those that machine pools are to be made with."""
     if isinstance(instances, Unknown):
         return Unknown("address limits of instance types", instances.why, instances.source)
-    types = sorted({instance.type for instance in instances} - {""})
+    wished = {pool.create.instance_type for pool in desired.machine_pools if pool.create is not None}
+    types = sorted({instance.type for instance in instances} - {""} | wished)
     return _read("address limits of instance types", lambda: ec2.fetch_address_limits(types))
 
 

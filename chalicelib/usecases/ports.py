@@ -57,6 +57,10 @@ class ClusterApi(Protocol):
         """Set labels on a node by server-side apply; nothing else of the node is sent."""
         ...
 
+    def unlabel_node(self, name: str, keys: Collection[str]) -> None:
+        """Take labels off a node, whoever set them; a node that is gone, or has none of them, is success."""
+        ...
+
 
 class Ec2(Protocol):
     """EC2 in the cluster's account and region."""

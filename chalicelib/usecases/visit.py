@@ -12,17 +12,19 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.capacity import CapacityReport, report_capacity
-from chalicelib.domain.findings import Finding
+from chalicelib.domain.findings import SEEN_IN_OCM, Finding
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
+from chalicelib.domain.pools import OcmView
 from chalicelib.domain.records import FindingRecord
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembered
-from chalicelib.domain.snapshot import Known, Snapshot
+from chalicelib.domain.snapshot import Known, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.usecases.act import Report, execute
 from chalicelib.usecases.observe import observe
-from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory
+from chalicelib.usecases.pools import PoolWriter
+from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Ocm
 from chalicelib.usecases.tell import Bulletin, Timing, tell
 
 MOST_REVISITS = 8
@@ -83,13 +85,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The adapters a visit needs. Memory and alerts may be absent on the command line: then nobody is told."""
+    """The adapters a visit needs. Memory and alerts may be absent on the command line: then nobody is told.
+
+    OCM is absent where the fleet file gives no credentials for it.
+    """
 
     cluster: ClusterApi
     ec2: Ec2
     clock: Callable[[], datetime]
     memory: Memory | None = None
     alerts: Alerts | None = None
+    ocm: Ocm | None = None
+
+    def pools(self, observed: Snapshot) -> PoolWriter | None:
+        """What writes machine pools of the cluster that was observed; None where OCM is not known."""
+        if self.ocm is None or not isinstance(observed.ocm, OcmView):
+            return None
+        return PoolWriter(self.ocm, observed.ocm.cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ def look(
     approved: str | None = None,
 ) -> Look:
     """Observe, plan and judge; change nothing."""
-    observed = observe(desired, outside.cluster, outside.ec2, outside.clock())
+    observed = observe(desired, outside.cluster, outside.ec2, outside.clock(), outside.ocm)
     planned = plan(observed, desired, memory)
     refusal = None
     try:
@@ -141,7 +153,7 @@ def visit(
     seen = look(desired, outside, memory=remembered(stored, pace.timing.settle), approved=approved)
     report = None
     if desired.mode is Mode.ENFORCE and seen.refusal is None:
-        report = execute(seen.planned, outside.cluster, outside.ec2)
+        report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
     findings = (*seen.findings, *(report.findings if report else ()))
     bulletin = None
     if forgotten is not None:
@@ -150,8 +162,8 @@ def visit(
         bulletin = tell(
             desired.name,
             findings,
-            stored,
-            complete=not seen.observed.unknown(),
+            _within_sight(stored, seen.observed),
+            complete=seen.observed.addresses_known,
             done=frozenset(action.summary for action in report.applied) if report else frozenset(),
             run_id=run_id,
             now=outside.clock(),
@@ -161,6 +173,13 @@ def visit(
         )
     pause = _pause(seen, report, bulletin, pace, attempt)
     return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock())
+
+
+def _within_sight(stored: tuple[FindingRecord, ...], observed: Snapshot) -> tuple[FindingRecord, ...]:
+    """The records that this visit can say something about: without OCM, those of machine pools stay as they are."""
+    if not isinstance(observed.ocm, Unknown):
+        return stored
+    return tuple(record for record in stored if record.document.get("kind") not in SEEN_IN_OCM)
 
 
 def recall(cluster: str, memory: Memory | None) -> tuple[tuple[FindingRecord, ...], AdapterError | None]:

@@ -19,7 +19,7 @@ from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
 from chalicelib.settings import Settings
 from chalicelib.usecases.documents import envelope, visit_document
-from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Queues
+from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Ocm, Queues
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 
@@ -62,6 +62,10 @@ class Adapters(Protocol):
         """EC2 in the cluster's account and Region."""
         ...
 
+    def ocm(self, cluster: ClusterSpec) -> Ocm | None:
+        """OCM; None where the fleet file gives no credentials for it."""
+        ...
+
 
 def pace_of(settings: Settings) -> Pace:
     """The pauses that the settings name."""
@@ -79,7 +83,12 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
     _remember(adapters.memory, RunRecord(order.run_id, desired.name, "running", started_at, {}))
     adapters.calls.take()
     outside = Outside(
-        adapters.cluster(desired), adapters.ec2(desired), clock, memory=adapters.memory, alerts=adapters.alerts
+        adapters.cluster(desired),
+        adapters.ec2(desired),
+        clock,
+        memory=adapters.memory,
+        alerts=adapters.alerts,
+        ocm=adapters.ocm(desired),
     )
     try:
         outcome = visit(

@@ -111,6 +111,13 @@ class VirtualCluster(_Adapter):
             self._rosa.life.set_label(name, labelled=True)
         self._end("label_node")
 
+    def unlabel_node(self, name: str, keys: Collection[str]) -> None:
+        """Take labels off a node; a node that is gone is success."""
+        self._begin("unlabel_node", name, tuple(keys))
+        if ASSIGNABLE_LABEL in keys and name in self._rosa.world.objects.nodes:
+            self._rosa.life.set_label(name, labelled=False)
+        self._end("unlabel_node")
+
 
 class VirtualEc2(_Adapter):
     """`Ec2`."""

@@ -70,6 +70,14 @@ def test_a_whole_node() -> None:
     )
 
 
+def test_whose_a_node_is() -> None:
+    """Our mark beside the label, and Karpenter's label, come from the node's labels; absent they say nothing."""
+    labels = {"egress-keeper/assignable-by": "egress-keeper", "karpenter.sh/nodepool": "general"}
+    marked, plain = parse_node(node(**metadata(labels=labels))), parse_node(node())
+    assert (marked.marked, marked.autonode) == (True, "general")
+    assert (plain.marked, plain.autonode) == (False, None)
+
+
 def test_a_node_that_just_registered() -> None:
     """A Node object is there minutes before its labels, annotations, conditions and instance: each is None."""
     bare = {"metadata": {"name": "new", "creationTimestamp": "2026-03-01T12:00:00Z"}}

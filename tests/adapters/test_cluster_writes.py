@@ -126,6 +126,36 @@ def test_a_label_goes_to_the_node_that_is_there(server: ScriptedServer, time: Fa
     }
 
 
+def labelled(**labels: str) -> dict[str, Any]:
+    return {"kind": "Node", "metadata": {"name": "n1", "uid": "uid-n1", "labels": labels}}
+
+
+def test_labels_are_taken_off_whoever_put_them_there(server: ScriptedServer, time: FakeTime) -> None:
+    """A merge patch of the keys that are there, on the very object that was read: everything else stays."""
+    server.will(labelled(a="", c=""), {"kind": "Node"})
+    api(server, time).unlabel_node("n1", ["a", "b"])
+    read, patch = server.sent
+    assert (read.method, patch.method, patch.path) == ("GET", "PATCH", "/api/v1/nodes/n1")
+    assert patch.headers["Content-Type"] == "application/merge-patch+json"
+    assert patch.query == {"fieldManager": "egress-keeper"}
+    assert patch.json == {"metadata": {"uid": "uid-n1", "labels": {"a": None}}}
+
+
+@pytest.mark.parametrize("reply", [status(404, "not found"), Reply(200, labelled(c=""))], ids=["gone", "without"])
+def test_where_there_is_no_label_nothing_is_taken_off(server: ScriptedServer, time: FakeTime, reply: Reply) -> None:
+    """Already so is success: a release may be repeated."""
+    server.will(reply)
+    api(server, time).unlabel_node("n1", ["a", "b"])
+    assert [sent.method for sent in server.sent] == ["GET"]
+
+
+def test_only_a_node_in_the_answer_counts_as_unlabelled(server: ScriptedServer, time: FakeTime) -> None:
+    """A proxy's yes is none."""
+    server.will(labelled(a=""), Reply(200, {"ok": True}))
+    with pytest.raises(Unreachable, match="the answer is not a Node"):
+        api(server, time).unlabel_node("n1", ["a"])
+
+
 def test_a_node_that_went_away_is_not_labelled(server: ScriptedServer, time: FakeTime) -> None:
     """Without the node nothing is sent that could make one."""
     server.will(status(404, 'nodes "n1" not found'))

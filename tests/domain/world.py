@@ -17,16 +17,21 @@ from typing import assert_never
 from chalicelib.domain.actions import (
     Action,
     ApplyEgressIp,
+    CreatePool,
     DeleteEgressIp,
     LabelNode,
+    LabelPool,
     ReleaseReservation,
     ReserveCidr,
     TagReservation,
+    UnlabelNode,
+    UnlabelPool,
 )
 from chalicelib.domain.addresses import aws_reserved
 from chalicelib.domain.capacity import CapacityReport, NodeCapacity, report_capacity
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
+from chalicelib.domain.pools import MachinePool, OcmView
 from chalicelib.domain.selectors import selector_leaves
 from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Interface, Reservation, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
@@ -74,8 +79,20 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
             left = tuple(r for r in observed.reservations if r.id != action.reservation_id)
             return replace(observed, reservations=left)
         case LabelNode():
-            nodes = tuple(replace(n, assignable="") if n.name == action.node else n for n in observed.nodes)
-            return replace(observed, nodes=nodes)
+            return _with_node(observed, action.node, assignable="", marked=True)
+        case UnlabelNode():
+            return _with_node(observed, action.node, assignable=None, marked=False)
+        case LabelPool() | UnlabelPool():
+            view = observed.ocm
+            assert isinstance(view, OcmView)
+            pools = tuple(replace(p, labels=action.after) if p.name == action.pool else p for p in view.pools)
+            return replace(observed, ocm=replace(view, pools=pools))
+        case CreatePool():
+            view, new = observed.ocm, action.pool
+            assert isinstance(view, OcmView)
+            subnets = (new.subnet,) if new.subnet else ()
+            made = MachinePool(new.name, new.labels, new.instance_type, new.scaling, action.zones, subnets, new.taints)
+            return replace(observed, ocm=replace(view, pools=(*view.pools, made)))
         case ApplyEgressIp():
             others = tuple(e for e in observed.egress_ips if e.name != action.name)
             before = next((e for e in observed.egress_ips if e.name == action.name), None)
@@ -85,6 +102,11 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
             return replace(observed, egress_ips=left)
         case _:
             assert_never(action)
+
+
+def _with_node(observed: Snapshot, name: str, **changes: object) -> Snapshot:
+    nodes = tuple(replace(node, **changes) if node.name == name else node for node in observed.nodes)
+    return replace(observed, nodes=nodes)
 
 
 def server_side_apply(before: EgressIp | None, action: ApplyEgressIp) -> EgressIp:

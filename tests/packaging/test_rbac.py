@@ -33,7 +33,8 @@ class Recorder(BaseHTTPRequestHandler):
         self.requests.append((self.command, group, rest))
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = KINDS[rest[0]] if len(rest) == 2 else f"{KINDS[rest[0]]}List"
-        body = json.dumps({"kind": kind, "metadata": {"uid": "u-1"}, "items": []}).encode()
+        metadata = {"uid": "u-1", "labels": {"k8s.ovn.org/egress-assignable": ""}}
+        body = json.dumps({"kind": kind, "metadata": metadata, "items": []}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -77,6 +78,7 @@ def permissions_needed() -> set[tuple[str, str, str]]:
         cluster.apply_egress_ip("a", EgressIpSpec(("10.0.0.9",), "{}", None), {}, force=False)
         cluster.delete_egress_ip("a", "u-1")
         cluster.label_node("n", {"k8s.ovn.org/egress-assignable": ""})
+        cluster.unlabel_node("n", ["k8s.ovn.org/egress-assignable"])
     found = set()
     for method, group, rest in requests:
         verb = "list" if method == "GET" and len(rest) == 1 else VERBS[method]
