@@ -23,7 +23,7 @@ from bench.continuity.lives import Life, broken_life, healthy_life
 from bench.continuity.playing import CONTROLLERS, RELEASES, cluster_at_rest
 from bench.continuity.timelines import Site
 from chalicelib.domain.spec import Mode
-from sandbox.aws.instances import Ec2Timing
+from sandbox.timing import Ec2Timing
 from sandbox.virtual import Interval
 
 LIVES = 200

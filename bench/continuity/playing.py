@@ -13,7 +13,7 @@ from random import Random
 from bench.continuity.timelines import ORDINARY, POLICIES, A, Site, Step, Timeline, ec2_pace, wished
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PoolSpec, SecretRef
 from chalicelib.domain.twin.behaviours import behaviours_of
-from sandbox.aws.instances import Ec2Timing
+from sandbox.timing import Ec2Timing
 from sandbox.virtual import GUIDE_ZONES, Chance, Interval, Keeper, VirtualRosa, egress_pools, pool
 
 HOUR = 3600.0

@@ -16,8 +16,8 @@ from ipaddress import IPv4Address
 from random import Random
 
 from chalicelib.domain.spec import ClusterSpec, PolicySpec
-from sandbox.aws.instances import Ec2Timing
 from sandbox.rosa.timing import RosaTiming
+from sandbox.timing import Ec2Timing
 from sandbox.virtual import GUIDE_ZONES, Keeper, VirtualRosa
 
 A, B, C = GUIDE_ZONES

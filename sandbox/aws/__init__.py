@@ -6,8 +6,8 @@ records calls. Nothing here knows Kubernetes, ROSA or the product.
 
 from sandbox.aws.events import InstanceStateChange
 from sandbox.aws.faults import Call, CallLog, Delay, Drop, Faults, Refusal
-from sandbox.aws.instances import Ec2Timing
 from sandbox.aws.server import AwsSandbox
+from sandbox.timing import Ec2Timing
 
 __all__ = [
     "AwsSandbox",

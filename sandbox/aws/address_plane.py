@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+import moto.ec2.utils as moto_utils
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
@@ -232,9 +233,25 @@ def _filter_value(original: Any) -> Any:
     def get_filter_value(self: Any, filter_name: str, method_name: str | None = None) -> Any:
         if filter_name == "addresses.private-ip-address":
             return [entry["PrivateIpAddress"] for entry in self.private_ip_addresses]
+        if filter_name == "addresses.primary":
+            return ["true"] + ["false"] * (len(self.private_ip_addresses) > 1)
+        if filter_name == "attachment.status":
+            return "detached" if self.instance is None else "attached"
         return original(self, filter_name, method_name)
 
     return get_filter_value
+
+
+def _passes(original: Any) -> Any:
+    """DescribeInstances by an address of any of its interfaces, which moto does not know at all."""
+
+    def passes_filter_dict(instance: Any, filters: dict[str, Any]) -> bool:
+        rest = dict(filters)
+        wanted = rest.pop("network-interface.addresses.private-ip-address", None)
+        held = {str(address) for eni in instance.nics.values() for address in addresses_of(eni)}
+        return (wanted is None or bool(held & set(wanted))) and bool(original(instance, rest))
+
+    return passes_filter_dict
 
 
 def _launch_address(_original: Any) -> Any:
@@ -262,6 +279,9 @@ CORRECTIONS = (
         NetworkInterfaceBackend, "unassign_private_ip_addresses", _unassign_backend, "absent and primary were accepted"
     ),
     Correction(NetworkInterface, "get_filter_value", _filter_value, "addresses.private-ip-address saw primaries only"),
+    Correction(
+        moto_utils, "passes_filter_dict", _passes, "instances could not be found by their interfaces' addresses"
+    ),
     Correction(
         Subnet, "get_available_subnet_ip", _launch_address, "given-back addresses stayed lost; exhaustion was a crash"
     ),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,24 +20,11 @@ from sandbox.aws.address_plane import choose_free
 from sandbox.aws.correction import Correction
 from sandbox.aws.events import InstanceStateChange
 from sandbox.timeline import Timeline
+from sandbox.timing import Ec2Timing
 
 PENDING = ("pending", 0)
 RUNNING = ("running", 16)
 SHUTTING_DOWN = ("shutting-down", 32)
-
-
-@dataclass
-class Ec2Timing:
-    """How long EC2 takes, in seconds; may be changed while the
-    sandbox runs. On AWS the first two are seconds to minutes.
-    """
-
-    running_after_seconds: float = 0.0
-    """From RunInstances to the state `running`."""
-    terminated_after_seconds: float = 0.0
-    """From TerminateInstances until the interface and its addresses are gone and the state is `terminated`."""
-    forgotten_after_seconds: float = 3600.0
-    """How long a terminated instance can still be described, with its tags and without interfaces."""
 
 
 class InstanceLife:

@@ -12,10 +12,12 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.responses.subnets import Subnets
 
 from sandbox.aws.correction import Correction
 
 INSTANCE_PAGE = 1000  # what DescribeInstances gives at most when MaxResults is absent
+TYPE_PAGE = 100  # the same of DescribeInstanceTypes
 
 
 def page(items: Sequence[Any], token: str | None, max_results: int | None) -> tuple[Sequence[Any], str | None]:
@@ -79,6 +81,29 @@ def _describe_instances(_original: Any) -> Any:
     return describe_instances
 
 
+def _describe_subnets(_original: Any) -> Any:
+    def describe_subnets(self: Any) -> Any:
+        self.error_on_dryrun()
+        limit = max_results(self, with_ids="SubnetIds")
+        found = self.ec2_backend.describe_subnets(self._get_param("SubnetIds"), self._filters_from_querystring())
+        items, token = page(found, self._get_param("NextToken"), limit)
+        return ActionResult({"Subnets": items, "NextToken": token})
+
+    return describe_subnets
+
+
+def _describe_types(_original: Any) -> Any:
+    def describe_instance_types(self: Any) -> Any:
+        self.error_on_dryrun()
+        limit = max_results(self, with_ids="InstanceTypes")
+        named, filters = self._get_param("InstanceTypes", []), self._filters_from_querystring()
+        found = self.ec2_backend.describe_instance_types(named, filters)
+        items, token = page(found, self._get_param("NextToken"), limit or TYPE_PAGE)
+        return ActionResult({"InstanceTypes": items, "NextToken": token})
+
+    return describe_instance_types
+
+
 def _regroup(pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
     """Put the instances of one page back under copies of their
     reservations: a page counts instances, not reservations.
@@ -98,4 +123,6 @@ CORRECTIONS = (
     Correction(
         InstanceResponse, "describe_instances", _describe_instances, "pages counted reservations, bad tokens crashed"
     ),
+    Correction(Subnets, "describe_subnets", _describe_subnets, "paging was ignored"),
+    Correction(InstanceResponse, "describe_instance_types", _describe_types, "paging was ignored"),
 )

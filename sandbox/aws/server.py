@@ -27,11 +27,12 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from sandbox.aws import correction
 from sandbox.aws.events import InstanceStateChange
 from sandbox.aws.faults import Call, CallLog, Delay, Drop, Faults, Refusal, TokenBuckets, throttled
-from sandbox.aws.instances import Ec2Timing, InstanceLife
+from sandbox.aws.instances import InstanceLife
 from sandbox.aws.moto_corrections import all_corrections
 from sandbox.aws.queues import QueueRules
 from sandbox.aws.wire import Environ, identify, refusal_body
 from sandbox.timeline import RealTimeline, Timeline
+from sandbox.timing import Ec2Timing
 
 _log = logging.getLogger(__name__)
 

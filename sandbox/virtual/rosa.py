@@ -22,10 +22,10 @@ from chalicelib.domain.twin.choices import Choose, first
 from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.values import Change, CpicChange, EgressIp, EgressIpChange, NodeChange
 from chalicelib.domain.twin.world import Changes, World, at, moves, next_timer, perform, running, told
-from sandbox.aws.instances import Ec2Timing
 from sandbox.rosa.naming import EGRESS_LABEL
 from sandbox.rosa.scenario import Flavour, PoolSpec
 from sandbox.rosa.timing import IMMEDIATE, RosaTiming
+from sandbox.timing import Ec2Timing
 from sandbox.virtual.accidents import Accidents
 from sandbox.virtual.adapters import VirtualCluster, VirtualEc2
 from sandbox.virtual.chance import RACE

@@ -205,9 +205,8 @@ def call(plane: Plane, request: Request) -> tuple[Plane, Answer]:
             refusal = _assign_refusal(plane, interface, address)
             return (plane, refusal) if refusal else (put_address(plane, interface, address), Done())
         case UnassignAddress(interface, address):
-            if plane.holders.get(address) != interface:
-                return plane, Ec2Error("InvalidParameterValue", f"Some of the addresses are not assigned: [{address}]")
-            return take_address(plane, interface, address), Done()
+            refusal = _unassign_refusal(plane, interface, address)
+            return (plane, refusal) if refusal else (take_address(plane, interface, address), Done())
         case _:
             assert_never(request)
 
@@ -217,6 +216,17 @@ def _describe_instance(plane: Plane, name: str) -> Answer:
     if instance is None:
         return Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{name}' does not exist")
     return InstanceView(instance.type, plane.interfaces.get(instance.interface) if instance.interface else None)
+
+
+def _unassign_refusal(plane: Plane, name: str, address: str) -> Ec2Error | None:
+    interface = plane.interfaces.get(name)
+    if interface is None:
+        return Ec2Error("InvalidNetworkInterfaceID.NotFound", f"The networkInterface ID '{name}' does not exist")
+    if address not in interface.addresses:
+        return Ec2Error("InvalidParameterValue", f"Some of [{address}] are not assigned to interface {name}")
+    if address == interface.addresses[0]:
+        return Ec2Error("InvalidParameterValue", f"Address {address} is the primary address of interface {name}")
+    return None
 
 
 def _assign_refusal(plane: Plane, name: str, address: str) -> Ec2Error | None:

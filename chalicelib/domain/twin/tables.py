@@ -9,6 +9,7 @@ addresses that alone is seconds per rehearsal. A table is cut into shards by has
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Generic, TypeVar, overload
 
 K = TypeVar("K", bound=Hashable)
@@ -79,18 +80,20 @@ class Table(Generic[K, V]):
         return self._size
 
     def __iter__(self) -> Iterator[K]:
-        return (key for shard in self._shards for key in shard)
+        return chain.from_iterable(filter(None, self._shards))
 
     def items(self) -> Iterator[tuple[K, V]]:
         """All pairs, in no particular order."""
-        return (pair for shard in self._shards for pair in shard.items())
+        return chain.from_iterable(map(dict.items, filter(None, self._shards)))
 
     def values(self) -> Iterator[V]:
         """All values, in no particular order."""
-        return (value for shard in self._shards for value in shard.values())
+        return chain.from_iterable(map(dict.values, filter(None, self._shards)))
 
     def in_order(self, by: Callable[[Any], Any] | None = None) -> list[tuple[K, V]]:
         """All pairs, sorted by key, or by what *by* makes of the key."""
+        if not self._size:
+            return []
         key: Callable[[Any], Any] = by if by is not None else _itself
         return sorted(self.items(), key=lambda pair: key(pair[0]))
 

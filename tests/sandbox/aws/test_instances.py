@@ -185,3 +185,46 @@ def test_reading_tags_does_not_search_the_tags_of_everything(net: Net, aws: AwsS
     begun = time.perf_counter()
     net.ec2.describe_instances(InstanceIds=[i["InstanceId"] for i in made])
     assert time.perf_counter() - begun < 0.5
+
+
+def test_subnets_and_types_come_in_pages(net: Net) -> None:
+    """DescribeSubnets and DescribeInstanceTypes honour MaxResults and NextToken too."""
+    for number in range(2, 8):
+        net.ec2.create_subnet(VpcId=net.vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone="eu-central-1a")
+    paged = {"PaginationConfig": {"PageSize": 5}}
+    of_vpc = [{"Name": "vpc-id", "Values": [net.vpc]}]
+    pages = list(net.ec2.get_paginator("describe_subnets").paginate(Filters=of_vpc, **paged))
+    assert [len(page["Subnets"]) for page in pages] == [5, 2]
+    kinds = [{"Name": "instance-type", "Values": ["m5.*"]}]
+    pages = list(net.ec2.get_paginator("describe_instance_types").paginate(Filters=kinds, **paged))
+    assert len({t["InstanceType"] for page in pages for t in page["InstanceTypes"]}) == sum(
+        len(page["InstanceTypes"]) for page in pages
+    )
+    assert len(pages) > 1
+
+
+def test_an_instance_is_found_by_any_of_its_addresses(net: Net) -> None:
+    """`network-interface.addresses.private-ip-address` looks at secondaries, as on interfaces."""
+    eni = net.launch_interface()
+    net.launch()
+    net.assign(eni, "10.0.1.20")
+
+    def found(address: str) -> int:
+        filters = [{"Name": "network-interface.addresses.private-ip-address", "Values": [address]}]
+        return len(net.ec2.describe_instances(Filters=filters)["Reservations"])
+
+    assert [found("10.0.1.20"), found("10.0.1.21")] == [1, 0]
+
+
+def test_interfaces_are_found_by_attachment_and_by_having_secondaries(net: Net) -> None:
+    """`attachment.status` and `addresses.primary`."""
+    used, free = net.launch_interface(), net.interface()
+    net.assign(used, "10.0.1.20")
+
+    def found(name: str, value: str) -> set[str]:
+        filters = [{"Name": name, "Values": [value]}]
+        listed = net.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+        return {eni["NetworkInterfaceId"] for eni in listed}
+
+    assert found("attachment.status", "attached") == found("addresses.primary", "false") == {used}
+    assert found("attachment.status", "detached") == {free}

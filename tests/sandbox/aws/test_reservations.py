@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
+
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
@@ -90,20 +92,51 @@ def test_subnet_wholly_reserved_has_no_room_for_nodes(net: Net) -> None:
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    ranges=st.lists(
-        st.tuples(st.integers(0, 7), st.sampled_from(["explicit", "prefix"])), max_size=5, unique_by=lambda r: r[0]
-    )
-)
-def test_nothing_reserved_is_ever_chosen(net: Net, ranges: list[tuple[int, str]]) -> None:
+@given(st.sets(st.integers(0, 3)), st.booleans())
+def test_nothing_reserved_is_ever_chosen(net: Net, quarters: set[int], delegated: bool) -> None:
     """Whatever is reserved, an automatic address lies in no
     reservation, and creating then deleting restores the count.
     """
     before = net.available()
-    made = [net.reserve(f"10.0.1.{index * 4}/30", kind)["SubnetCidrReservationId"] for index, kind in ranges]
-    eni = net.interface()
-    assert int(net.addresses(eni)[0].rsplit(".", 1)[1]) // 4 not in {index for index, _ in ranges}
-    net.ec2.delete_network_interface(NetworkInterfaceId=eni)
+    wanted = [(f"10.0.1.{quarter * 4}/30", "explicit") for quarter in sorted(quarters)]
+    wanted += [("10.0.1.16/28", "prefix")] if delegated else []
+    made = [net.reserve(cidr, kind)["SubnetCidrReservationId"] for cidr, kind in wanted]
+    if len(wanted) < 5:
+        eni = net.interface()
+        assert not any(IPv4Address(net.addresses(eni)[0]) in IPv4Network(cidr) for cidr, _ in wanted)
+        net.ec2.delete_network_interface(NetworkInterfaceId=eni)
     for reservation in made:
         net.ec2.delete_subnet_cidr_reservation(SubnetCidrReservationId=reservation)
     assert net.available() == before
+
+
+def test_a_range_for_prefixes_holds_at_least_one(net: Net) -> None:
+    """A delegated prefix is a /28: a smaller `prefix` range serves nobody. `explicit` ones may be single addresses."""
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        net.reserve("10.0.1.16/29", "prefix")
+    net.reserve("10.0.1.16/28", "prefix")
+    net.reserve("10.0.1.8/32", "explicit")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("scr-0123456789abcdef0", "InvalidSubnetCidrReservationID.NotFound"),
+        ("scr-1", "InvalidSubnetCidrReservationID.Malformed"),
+        ("subnet-0123456789abcdef0", "InvalidSubnetCidrReservationID.Malformed"),
+    ],
+)
+def test_a_gone_reservation_is_told_from_an_id_that_is_none(net: Net, name: str, code: str) -> None:
+    """Gone is success for whoever wanted it gone; a malformed id is a mistake."""
+    with pytest.raises(ClientError, match=code):
+        net.ec2.delete_subnet_cidr_reservation(SubnetCidrReservationId=name)
+
+
+def test_a_repeated_or_overlapping_reservation_is_refused_in_ec2_s_words(net: Net) -> None:
+    """Creating is not idempotent; the message names the range."""
+    net.reserve("10.0.1.16/28")
+    for cidr in ("10.0.1.16/28", "10.0.1.20/32", "10.0.1.0/27"):
+        with pytest.raises(ClientError, match=f"Reservation CIDR {cidr} has overlap with existing reserved CIDR block"):
+            net.reserve(cidr)
+    with pytest.raises(ClientError, match="should be within subnet CIDR block"):
+        net.reserve("10.0.9.0/28")

@@ -90,9 +90,13 @@ def test_ec2_gives_new_machines_no_reserved_address() -> None:
     """Reservations of either kind steer automatic assignment away."""
     rosa = standing(1)
     rosa.accidents.reserve("10.10.100.5/32")
-    rosa.accidents.reserve("10.10.100.6/31", kind="prefix")
+    rosa.accidents.reserve("10.10.100.6/31")
     rosa.scale_pool("egress-a", 2)
     assert rosa.life.machines("egress-a")[-1].address == "10.10.100.8"
+    rosa.accidents.reserve("10.10.100.8/29")
+    rosa.accidents.reserve("10.10.100.16/28", kind="prefix")
+    rosa.scale_pool("egress-a", 3)
+    assert rosa.life.machines("egress-a")[-1].address == "10.10.100.32"
 
 
 def test_a_full_subnet_takes_no_machine() -> None:
