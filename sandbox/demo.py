@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -17,6 +16,7 @@ from io import StringIO
 from typing import Any
 
 from chalicelib import telemetry, text
+from sandbox.narrating import say, scene, show
 from sandbox.plumbing import Invocation
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Stage
@@ -68,21 +68,6 @@ def main(argv: Sequence[str]) -> int:
         good = demo.conclude()
     say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running.")
     return 0 if good else 1
-
-
-def say(paragraph: str) -> None:
-    """Print one paragraph, wrapped."""
-    print(textwrap.fill(paragraph, 118), flush=True)
-
-
-def scene(title: str) -> None:
-    """Print a heading."""
-    print(f"\n{'=' * 118}\n{title}\n{'=' * 118}", flush=True)
-
-
-def show(block: str) -> None:
-    """Print a block of output, indented."""
-    print(textwrap.indent(block.rstrip("\n"), "    "), flush=True)
 
 
 class Demo:

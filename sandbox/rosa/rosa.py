@@ -183,6 +183,17 @@ class Rosa:
         for zone in joining:
             self._launch(target, zone, pace)
 
+    def retire_oldest(self, pool: str, *, timing: RosaTiming | None = None) -> None:
+        """The oldest machine of a pool leaves, and the pool has one less: half of a replacement.
+
+        Raises KeyError for an unknown pool, IndexError for an empty one.
+        """
+        with self._lock:
+            target = self._pools[pool]
+            leaving = target.machines.pop(0)
+            target.replicas -= 1
+        self._life.leave(leaving, timing or self.timing)
+
     def add_pool(self, spec: PoolSpec, *, timing: RosaTiming | None = None) -> None:
         """A new machine pool with its machines. Raises ValueError when the name is taken or a zone unknown."""
         if spec.name in self._pools:
