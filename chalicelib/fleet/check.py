@@ -19,13 +19,7 @@ from chalicelib.fleet.problems import SECRETS, FleetError, Path, Problem, shown
 from chalicelib.fleet.rules import broken_rules
 from chalicelib.fleet.text import Document, read_yaml
 
-NOT_YET = {
-    ("machine_pools", "create"): "creating machine pools is not supported: create the pool with "
-    "`rosa create machinepool` and name it here",
-}
-"""Fields that one may expect, by list and name."""
-
-NUMBERS = frozenset({"max_change_share", "block_prefix", "per_zone"})
+NUMBERS = frozenset({"max_change_share", "block_prefix", "per_zone", "replicas", "min", "max"})
 
 SHAPES = {
     "list_type": "allowed is a list",
@@ -90,9 +84,6 @@ def _quotes(path: Path, value: object, document: Document) -> str:
 
 def _unknown(path: Path) -> str:
     name = str(path[-1])
-    lists = [element for element in path[:-1] if isinstance(element, str)]
-    if lists and (lists[-1], name) in NOT_YET:
-        return NOT_YET[lists[-1], name]
     known = list(_fields(path[:-1]))
     plain = name.lower().replace("-", "_")
     near = difflib.get_close_matches(plain, known, n=1) or difflib.get_close_matches(name, known, n=1)

@@ -54,6 +54,18 @@ OCM_ID = "^[a-z0-9]{32}$"
 POOL = "^([a-z]([-a-z0-9]{0,61}[a-z0-9])?|Default)$"
 SAY_POOL = "allowed is a machine pool's id: lower-case letters, digits and hyphens, a letter first (or Default)"
 
+INSTANCE_TYPE = "^[a-z][a-z0-9-]{0,30}\\.[a-z0-9-]{1,30}$"
+SAY_INSTANCE_TYPE = "allowed is an EC2 instance type such as m5.xlarge"
+
+ZONE = "^[a-z]{2}(-[a-z0-9]+)+-[0-9][a-z]$"
+SAY_ZONE = "allowed is an Availability Zone such as eu-central-1a"
+
+SUBNET = "^subnet-[0-9a-f]{8,17}$"
+SAY_SUBNET = "allowed is the id of a subnet: subnet- and 8 to 17 hexadecimal digits"
+
+MOST_REPLICAS = 500
+SAY_REPLICAS = f"allowed is a whole number from 0 to {MOST_REPLICAS}"
+
 _NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 LABEL_KEY = f"^({_SUBDOMAIN}/)?{_NAME}$"

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.pools import Scaling, Taint
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, Fleet, Mode, OcmSpec, PolicySpec, PoolSpec, SecretRef
+from chalicelib.domain.spec import PoolCreation as PoolCreationSpec
 from chalicelib.fleet.forms import NONE
 from chalicelib.fleet.problems import FleetError
 
 if TYPE_CHECKING:
     from chalicelib.fleet.files import Files
-    from chalicelib.fleet.model import Cluster, Defaults, LabelSelector, Policy
+    from chalicelib.fleet.model import Cluster, Defaults, LabelSelector, Policy, PoolCreation
 
 T = TypeVar("T")
 D = TypeVar("D", ClusterSpec, OcmSpec)
@@ -106,7 +108,7 @@ def _cluster(read: Cluster, defaults: Defaults, files: Files) -> ClusterSpec:
         infra_id=read.infra_id or (ocm.cluster if ocm else ""),
         api=_api(read, defaults, files),
         policies=tuple(_policy(policy) for policy in read.policies),
-        machine_pools=tuple(PoolSpec(pool.name) for pool in read.machine_pools or ()),
+        machine_pools=tuple(PoolSpec(pool.name, _creation(pool.create)) for pool in read.machine_pools or ()),
         ocm=ocm,
         role_arn=None if role_arn == NONE else role_arn,
     )
@@ -133,6 +135,23 @@ def _ocm(read: Cluster, defaults: Defaults, files: Files) -> OcmSpec | None:
         OcmSpec(read.ocm.cluster, None if credentials is None else _secret(credentials, files)),
         url=read.ocm.url or (shared.url if shared else None),
         token_url=read.ocm.token_url or (shared.token_url if shared else None),
+    )
+
+
+def _creation(read: PoolCreation | None) -> PoolCreationSpec | None:
+    if read is None:
+        return None
+    if read.autoscaling is not None:
+        scaling = Scaling(read.autoscaling.min, read.autoscaling.max, auto=True)
+    else:
+        scaling = Scaling(read.replicas or 0, read.replicas or 0, auto=False)
+    return PoolCreationSpec(
+        read.instance_type,
+        scaling,
+        zones=tuple(read.zones or ()),
+        subnets=tuple(read.subnets or ()),
+        taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in read.taints or ()),
+        labels=tuple(sorted((read.labels or {}).items())),
     )
 
 

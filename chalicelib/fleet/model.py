@@ -63,6 +63,14 @@ LabelKey = Annotated[
     str, Field(pattern=forms.LABEL_KEY, max_length=317), must(forms.is_short_prefix), said(forms.SAY_LABEL_KEY)
 ]
 LabelValue = Annotated[str, Field(pattern=forms.LABEL_VALUE), said(forms.SAY_LABEL_VALUE)]
+InstanceType = Annotated[str, Field(pattern=forms.INSTANCE_TYPE), said(forms.SAY_INSTANCE_TYPE)]
+Zone = Annotated[str, Field(pattern=forms.ZONE), said(forms.SAY_ZONE)]
+SubnetId = Annotated[str, Field(pattern=forms.SUBNET), said(forms.SAY_SUBNET)]
+Replicas = Annotated[int, Field(ge=0, le=forms.MOST_REPLICAS), said(forms.SAY_REPLICAS)]
+Effect = Annotated[
+    Literal["NoSchedule", "PreferNoSchedule", "NoExecute"],
+    said("allowed is NoSchedule, PreferNoSchedule or NoExecute"),
+]
 Operator = Annotated[
     Literal["In", "NotIn", "Exists", "DoesNotExist"], said("allowed is In, NotIn, Exists or DoesNotExist")
 ]
@@ -130,10 +138,67 @@ class Policy(Strict):
     )
 
 
+class Autoscaling(Strict):
+    """Bounds of the pool's autoscaler."""
+
+    min: Replicas = Field(description="Nodes at least.")
+    max: Replicas = Field(description="Nodes at most; not below `min`.")
+
+
+class Taint(Strict):
+    """One taint of the pool's nodes."""
+
+    key: LabelKey = Field(description="Key of the taint.", examples=["egress"])
+    value: LabelValue = Field("", description="Value of the taint; empty by default.")
+    effect: Effect = Field(description="NoSchedule, PreferNoSchedule or NoExecute.")
+
+
+class PoolCreation(Strict):
+    """What the pool is made like where there is none of its name. It is never changed, scaled or deleted afterwards."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"oneOf": [{"required": ["zones"]}, {"required": ["subnets"]}]},
+                {"oneOf": [{"required": ["replicas"]}, {"required": ["autoscaling"]}]},
+            ]
+        }
+    )
+    instance_type: InstanceType = Field(
+        description="EC2 instance type: it decides how many egress addresses a node carries.", examples=["m5.xlarge"]
+    )
+    zones: list[Zone] | None = Field(
+        None,
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+        description="Availability Zones of its nodes. On HCP each zone becomes a pool of its own.",
+        examples=[["eu-central-1a", "eu-central-1b", "eu-central-1c"]],
+    )
+    subnets: list[SubnetId] | None = Field(
+        None,
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+        description="Subnets of its nodes instead. On HCP each subnet becomes a pool of its own.",
+    )
+    replicas: Replicas | None = Field(None, description="Nodes of each pool.")
+    autoscaling: Autoscaling | None = Field(None, description="Bounds of an autoscaler instead.")
+    taints: list[Taint] | None = Field(None, min_length=1, description="Taints of its nodes.")
+    labels: dict[LabelKey, LabelValue] | None = Field(
+        None,
+        min_length=1,
+        json_schema_extra={"additionalProperties": False},  # besides those that fit the pattern of a label key
+        description="Labels of its nodes, beside the one for egress.",
+        examples=[{"team": "network"}],
+    )
+
+
 class MachinePool(Strict):
     """One machine pool whose nodes carry egress addresses."""
 
     name: Pool = Field(description="Id of the pool, as `rosa list machinepools` shows it.", examples=["egress-a"])
+    create: PoolCreation | None = Field(
+        None, description="What it is made like if there is none of that name; needs `ocm` with credentials."
+    )
 
 
 class ApiDefaults(Strict):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from chalicelib.fleet.forms import OCM_ID
+from chalicelib.fleet.forms import OCM_ID, ZONE
 from chalicelib.fleet.problems import Path, field_path, shown
 
 Found: TypeAlias = Iterator[tuple[Path, str]]
@@ -71,10 +71,47 @@ def _cluster_rules(values: object, path: Path, cluster: dict[str, Any]) -> Found
     yield from _once(values, (*path, "machine_pools", EACH, "name"), "machine pool")
     yield from _once(values, (*path, "policies", EACH, "name"), "policy name of a cluster")
     yield from _once(values, (*path, "policies", EACH, "addresses", EACH), "address of a cluster")
+    yield from _pools_to_make(values, path, cluster)
     for at, policy in select(values, (*path, "policies", EACH)):
         if isinstance(policy, dict) and ("addresses" in policy) == ("per_zone" in policy):
             have = "both are there" if "addresses" in policy else "neither is there"
             yield at, f"{have}: allowed is either addresses or per_zone"
+
+
+def _pools_to_make(values: object, path: Path, cluster: dict[str, Any]) -> Found:
+    """What is made over OCM needs its credentials; where and how many is said once each; no name is given twice."""
+    region = next((r for _, r in (*_texts(cluster, ("region",)), *_texts(values, ("defaults", "region")))), None)
+    credentials = [*select(cluster, ("ocm", "credentials")), *select(values, ("defaults", "ocm", "credentials"))]
+    names = {name for _, name in _texts(cluster, ("machine_pools", EACH, "name"))}
+    for at, pool in select(values, (*path, "machine_pools", EACH)):
+        create = pool.get("create") if isinstance(pool, dict) else None
+        if not isinstance(create, dict):
+            continue
+        if "ocm" not in cluster or not credentials:
+            yield (*at, "create"), "a machine pool is made over OCM: allowed only with ocm and its credentials"
+        for one, other in (("zones", "subnets"), ("replicas", "autoscaling")):
+            if (one in create) == (other in create):
+                have = "both are there" if one in create else "neither is there"
+                yield (*at, "create"), f"{have}: allowed is either {one} or {other}"
+        yield from _bounds((*at, "create", "autoscaling"), create.get("autoscaling"))
+        yield from _once(values, (*at, "create", "zones", EACH), "zone")
+        yield from _once(values, (*at, "create", "subnets", EACH), "subnet")
+        for where, zone in _texts(create, ("zones", EACH)):
+            place = (*at, "create", *where)
+            if not re.fullmatch(ZONE, zone):
+                continue
+            if region is not None and not zone.startswith(region):
+                yield place, f"{shown(place, zone)} is in another Region: allowed is a zone of {region}"
+            elif f"{pool.get('name')}-{zone[-1:]}" in names:
+                # On HCP the zones of one entry become pools of these names.
+                taken = f"{pool.get('name')}-{zone[-1:]}"
+                yield place, f"{shown(place, zone)} becomes pool {taken} on HCP, which is listed too: allowed is once"
+
+
+def _bounds(path: Path, autoscaling: object) -> Found:
+    match autoscaling:
+        case {"min": int(least), "max": int(most)} if least > most:
+            yield path, f"min {least} is more than max {most}: allowed is a min up to max"
 
 
 def _infra_id_known(path: Path, cluster: dict[str, Any]) -> Found:

@@ -32,6 +32,10 @@ ONLY_READING_TELLS = {
     "cluster twice": "two places",
     "policy twice": "two places",
     "pool twice": "two places",
+    "zone of another Region": "two places",
+    "bounds": "two numbers compared",
+    "pool without OCM": "two places",
+    "pool listed too": "two places",
     "infra id twice": "two places",
     "infra id and OCM id": "two places",
     "OCM id twice": "two places",
@@ -57,7 +61,24 @@ GOOD: dict[str, Any] = {
                 "url": "https://api.openshiftusgov.com",
                 "token_url": "https://sso.example.com/a/b",
             },
-            machine_pools=[{"name": "worker"}, {"name": "Default"}],
+            machine_pools=[
+                {"name": "worker"},
+                {"name": "Default"},
+                {
+                    "name": "egress",
+                    "create": {
+                        "instance_type": "m7i.2xlarge",
+                        "zones": ["eu-central-1a", "eu-central-1b"],
+                        "autoscaling": {"min": 0, "max": 500},
+                        "taints": [{"key": "a/b", "value": "", "effect": "NoExecute"}],
+                        "labels": {"a/b": ""},
+                    },
+                },
+                {
+                    "name": "more",
+                    "create": {"instance_type": "u-3tb1.56xlarge", "subnets": ["subnet-01234567"], "replicas": 3},
+                },
+            ],
             policies=[
                 policy("a", namespaces={}, pods={}),
                 policy("b", per_zone=20, pods={"matchLabels": {"a.b-c/D_e.f": ""}}),

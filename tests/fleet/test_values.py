@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.pools import Scaling, Taint
 from chalicelib.domain.spec import (
     ApiSpec,
     ClusterSpec,
@@ -15,6 +16,7 @@ from chalicelib.domain.spec import (
     Mode,
     OcmSpec,
     PolicySpec,
+    PoolCreation,
     PoolSpec,
     SecretRef,
 )
@@ -62,6 +64,9 @@ def test_clusters_keep_the_files_order() -> None:
 def test_a_spec_can_be_a_key() -> None:
     """Adapters are kept by cluster: what the file becomes is hashable."""
     assert len({*parse(fleet(cluster("z"), cluster("a"))).clusters.values()}) == 2
+
+
+TAINT = {"key": "egress", "effect": "NoSchedule"}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +125,39 @@ def test_places_of_secrets(place: str, ref: SecretRef) -> None:
     """A secret is named by its place, which is not looked into; relative files lie beside the fleet file."""
     document = changed({("clusters", 0, "api", "token"): place})
     assert parse(document, base_dir=Path("/etc/fleet")).clusters["a"].api.token == ref
+
+
+def test_pools_to_be_made() -> None:
+    """The two ways to say where and how many, with taints and labels, as the domain keeps them."""
+    place = {"zones": ["eu-central-1b", "eu-central-1a"], "replicas": 3, "labels": {"z": "1", "a": ""}}
+    subnets = {"subnets": ["subnet-01234567"], "autoscaling": {"min": 1, "max": 4}, "taints": [TAINT]}
+    listed = [
+        {"name": "by-zone", "create": {"instance_type": "m5.large", **place}},
+        {"name": "by-subnet", "create": {"instance_type": "m5.xlarge", **subnets}},
+        {"name": "there"},
+    ]
+    document = fleet(cluster(ocm={"cluster": OCM_ID, "credentials": "env:OCM"}, machine_pools=listed))
+    assert parse(document).clusters["a"].machine_pools == (
+        PoolSpec(
+            "by-zone",
+            PoolCreation(
+                "m5.large",
+                Scaling(3, 3, auto=False),
+                zones=("eu-central-1b", "eu-central-1a"),
+                labels=(("a", ""), ("z", "1")),
+            ),
+        ),
+        PoolSpec(
+            "by-subnet",
+            PoolCreation(
+                "m5.xlarge",
+                Scaling(1, 4, auto=True),
+                subnets=("subnet-01234567",),
+                taints=(Taint("egress", "", "NoSchedule"),),
+            ),
+        ),
+        PoolSpec("there"),
+    )
 
 
 def test_ocm_is_filled_in() -> None:

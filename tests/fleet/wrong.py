@@ -31,6 +31,17 @@ def expression(**fields: Any) -> Changes:
     return {(*P, "namespaces"): {"matchExpressions": [fields]}}
 
 
+POOL = "clusters[0].machine_pools[0].create"
+SUBNET = "subnet-0123456789abcdef0"
+
+
+def made(**fields: Any) -> Changes:
+    """A pool that is made over OCM, with some of its fields changed."""
+    creation = {"instance_type": "m5.xlarge", "zones": ["eu-central-1a"], "replicas": 2, **fields}
+    pool = {"name": "w", "create": {key: value for key, value in creation.items() if value is not GONE}}
+    return {(*C, "ocm"): {"cluster": OCM_ID, "credentials": "env:OCM"}, (*C, "machine_pools"): [pool]}
+
+
 ONE_PROBLEM: list[tuple[str, Changes, str]] = [
     # Names
     ("upper case", {(*C, "name"): "Pay"}, f'clusters[0].name: value "Pay": {LABEL}'),
@@ -55,10 +66,6 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
         "role_arn, mode, max_change_share, block_prefix, api, ocm, machine_pools, policies"
     )),
     ("nothing near", {("zzz",): 1}, "zzz: unknown field: allowed are defaults, clusters"),
-    ("create", {(*C, "machine_pools"): [{"name": "a", "create": {"replicas": 2}}]}, (
-        "clusters[0].machine_pools[0].create: creating machine pools is not supported: create the pool with "
-        "`rosa create machinepool` and name it here"
-    )),
     # Wrong kinds
     ("no clusters", {("clusters",): []}, "clusters: is empty: allowed is at least one entry"),
     ("clusters no list", {("clusters",): "a"}, "clusters: is text: allowed is a list"),
@@ -200,6 +207,54 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
     )),
     ("expression key", expression(key="a/", operator="Exists"), (
         f'clusters[0].policies[0].namespaces.matchExpressions[0].key: value "a/": {KEY}'
+    )),
+    # Machine pools to be made
+    ("unknown field of a pool", made(size=2), (
+        f"{POOL}.size: unknown field: allowed are instance_type, zones, subnets, replicas, autoscaling, taints, labels"
+    )),
+    ("no instance type", made(instance_type=GONE), (
+        f"{POOL}.instance_type: is missing: EC2 instance type: it decides how many egress addresses a node carries."
+    )),
+    ("instance type", made(instance_type="m5"), (
+        f'{POOL}.instance_type: value "m5": allowed is an EC2 instance type such as m5.xlarge'
+    )),
+    ("zone", made(zones=["a"]), (
+        f'{POOL}.zones[0]: value "a": allowed is an Availability Zone such as eu-central-1a'
+    )),
+    ("zone of another Region", made(zones=["us-east-1a"]), (
+        f'{POOL}.zones[0]: value "us-east-1a" is in another Region: allowed is a zone of eu-central-1'
+    )),
+    ("zone given twice", made(zones=["eu-central-1a", "eu-central-1a"]), (
+        f'{POOL}.zones[1]: value "eu-central-1a" is at {POOL}.zones[0] already: allowed is each zone once'
+    )),
+    ("no zone at all", made(zones=[]), f"{POOL}.zones: is empty: allowed is at least one entry"),
+    ("subnet", made(zones=GONE, subnets=["10.0.0.0/24"]), (
+        f'{POOL}.subnets[0]: value "10.0.0.0/24": allowed is the id of a subnet: subnet- and 8 to 17 hexadecimal digits'
+    )),
+    ("subnet given twice", made(zones=GONE, subnets=[SUBNET, SUBNET]), (
+        f'{POOL}.subnets[1]: value "{SUBNET}" is at {POOL}.subnets[0] already: allowed is each subnet once'
+    )),
+    ("zones and subnets", made(subnets=[SUBNET]), f"{POOL}: both are there: allowed is either zones or subnets"),
+    ("no place", made(zones=GONE), f"{POOL}: neither is there: allowed is either zones or subnets"),
+    ("replicas and autoscaling", made(autoscaling={"min": 1, "max": 2}), (
+        f"{POOL}: both are there: allowed is either replicas or autoscaling"
+    )),
+    ("no size", made(replicas=GONE), f"{POOL}: neither is there: allowed is either replicas or autoscaling"),
+    ("replicas", made(replicas=501), f"{POOL}.replicas: value 501: allowed is a whole number from 0 to 500"),
+    ("replicas as text", made(replicas="3"), f'{POOL}.replicas: value "3": allowed is a whole number from 0 to 500'),
+    ("bounds", made(replicas=GONE, autoscaling={"min": 3, "max": 2}), (
+        f"{POOL}.autoscaling: min 3 is more than max 2: allowed is a min up to max"
+    )),
+    ("effect", made(taints=[{"key": "a", "effect": "No"}]), (
+        f'{POOL}.taints[0].effect: value "No": allowed is NoSchedule, PreferNoSchedule or NoExecute'
+    )),
+    ("key of a label", made(labels={"a b": "x"}), f'{POOL}.labels["a b"]: value "a b": {KEY}'),
+    ("value of a label", made(labels={"a": "-x"}), f'{POOL}.labels.a: value "-x": {VALUE}'),
+    ("pool without OCM", {(*C, "machine_pools"): made()[(*C, "machine_pools")]}, (
+        f"{POOL}: a machine pool is made over OCM: allowed only with ocm and its credentials"
+    )),
+    ("pool listed too", {**made(), (*C, "machine_pools", 1): {"name": "w-a"}}, (
+        f'{POOL}.zones[0]: value "eu-central-1a" becomes pool w-a on HCP, which is listed too: allowed is once'
     )),
     # Clusters side by side
     ("cluster twice", {("clusters", 1): cluster("a", infra_id="b", api={"url": "https://b", "token": "env:B"})}, (
