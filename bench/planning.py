@@ -172,7 +172,7 @@ def _node(number: int) -> Node:
         zone=zone_of(number),
         instance_id=f"i-{number:017x}",
         instance_type="m5.xlarge",
-        egress_config=EgressIpConfig(f"eni-{number:017x}", ZONES[zone_of(number)], 14),
+        egress_config=EgressIpConfig(f"eni-{number:017x}", ZONES[zone_of(number)], 14, 15),
         host_addresses=(host_of(number),),
         networked=True,
         pool=f"payments-egress-{zone_of(number)[-1]}",

@@ -73,10 +73,28 @@ def plan_text(document: Document) -> str:
         reasons = [f"  {reason}" for reason in document["refused"]["reasons"]]
         command = f"egress-keeper apply --cluster {document['cluster']} --approve {document['refused']['digest']}"
         parts.append("\n".join(["Refused by the guard:", *reasons, f"  To do it all the same: {command}"]))
+    parts += _rehearsal(document)
     return (
         "\n\n".join([*parts, *_withheld(document), *_findings(document), *_moving(document), *_unknown(document)])
         + "\n"
     )
+
+
+def _rehearsal(document: Document) -> list[str]:
+    """Where the plan's addresses will be, as far as the model of the platform can tell."""
+    rehearsal = document["rehearsal"]
+    if not rehearsal:
+        return []
+    lines = [f"  {row['address']} of {row['policy']}: {_expected(row)}" for row in rehearsal["expectations"]]
+    return ["\n".join([f"Expected (rehearsed {rehearsal['versions']}):", *lines])] if lines else []
+
+
+def _expected(row: Mapping[str, Any]) -> str:
+    if not row["nodes"]:
+        return row["why"] if row["why"].startswith(("not for certain", "the plan")) else f"will not serve: {row['why']}"
+    if len(row["nodes"]) == 1:
+        return f"on {row['nodes'][0]}" + (", where it is" if row["now"] == row["nodes"][0] else "")
+    return f"on one of {', '.join(row['nodes'])}{', …' if row['more'] else ''}, as the platform chooses"
 
 
 def drift_text(document: Document) -> str:

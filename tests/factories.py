@@ -55,7 +55,7 @@ def node(zone: str = "a", number: int = 0, **changes: Any) -> Node:
         zone=zone_name(zone),
         instance_id=f"i-{zone}{number}",
         instance_type="m5.xlarge",
-        egress_config=EgressIpConfig(f"eni-{zone}{number}", IPv4Network(ZONES[zone]), 14),
+        egress_config=EgressIpConfig(f"eni-{zone}{number}", IPv4Network(ZONES[zone]), 14, 15),
         host_addresses=(host(zone, number),),
         networked=True,
         pool=f"demo-egress-{zone}",

@@ -116,6 +116,7 @@ def _node(raw: Mapping[str, Any], name: str) -> Node:
         pool=_text(labels.get(POOL_LABEL)),
         marked=MARK_LABEL in labels,
         autonode=_text(labels.get(AUTONODE_LABEL)),
+        kubelet=_text(_mapping(raw, "status", "nodeInfo").get("kubeletVersion")),
     )
 
 
@@ -173,10 +174,15 @@ def _egress_config(annotation: str | None) -> EgressIpConfig:
     capacity = first.get("capacity")
     if not isinstance(capacity, dict | None):
         raise _NotUnderstood("capacity is not an object")
-    count = (capacity or {}).get("ipv4")
+    ipv4, ipv6 = (_count(capacity or {}, family) for family in ("ipv4", "ipv6"))
+    return EgressIpConfig(interface, _subnet(subnets.get("ipv4")), ipv4, ipv6)
+
+
+def _count(capacity: Mapping[str, Any], family: str) -> int | None:
+    count = capacity.get(family)
     if count is not None and type(count) is not int:  # a bool is an int to isinstance
-        raise _NotUnderstood(f"capacity.ipv4 is not a whole number: {_excerpt(count)}")
-    return EgressIpConfig(interface, _subnet(subnets.get("ipv4")), count)
+        raise _NotUnderstood(f"capacity.{family} is not a whole number: {_excerpt(count)}")
+    return count
 
 
 def _first_entry(annotation: str | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The guard: may this plan run without a human?
 
-It counts what the plan takes away from addresses that serve now. A refusal names the numbers and carries the digest
-with which a person approves exactly this plan; a plan that changed in between has another digest and is refused again.
+It counts what the plan takes away from addresses that serve now, and hears what the rehearsal objects to. A refusal
+names the numbers and carries the digest with which a person approves exactly this plan; a plan that changed in between
+has another digest and is refused again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class UnsafePlan(Exception):
 
 
 def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *, approved: str | None = None) -> None:
-    """Raise `UnsafePlan` where the plan would take a policy's last serving address, or too large a share of them.
+    """Raise `UnsafePlan` where the plan would take a policy's last serving address, or too large a share of them, or
+    where its rehearsal ended badly.
 
     Args:
         approved: Digest that a person has approved; the plan passes if it is this plan's.
@@ -63,6 +65,8 @@ def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *,
             f"It takes {len(removed)} of {len(serving)} serving addresses away"
             f" ({len(removed) / len(serving):.0%}; allowed unattended is {desired.max_change_share:.0%})."
         )
+    if planned.rehearsal is not None:
+        reasons += [objection.sentence for objection in planned.rehearsal.objections]
     if approved is not None and reasons:
         reasons.append(f"The approved digest {approved} is that of another plan; this one is {planned.digest}.")
     if reasons:

@@ -8,10 +8,11 @@ its subnet has no room for it (`room`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address
+from typing import TypeAlias
 
 from chalicelib.domain.addresses import aws_reserved, clear_blocks
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity
@@ -21,6 +22,10 @@ from chalicelib.domain.room import Room
 from chalicelib.domain.snapshot import EgressIp, Subnet
 from chalicelib.domain.spec import PolicySpec
 from chalicelib.domain.terrain import Terrain, is_our_object, parse_address
+
+Holds: TypeAlias = Mapping[tuple[str, str], str]
+"""Why not to ask for an address yet, by (policy, address)."""
+NO_HOLDS: Holds = {}
 
 JOINING_TIME = timedelta(minutes=25)
 """How long a new node may take: the platform's own patience (machine health check: 20 minutes HCP, 25 classic)."""
@@ -62,15 +67,18 @@ class _Wish:
     blocked: str = ""
 
 
-def place(terrain: Terrain) -> Placement:
+def place(terrain: Terrain, holds: Holds = NO_HOLDS) -> Placement:
     """Allocate addresses to all policies, those already given first, so that no new choice can collide with them.
+
+    Args:
+        holds: Addresses that may not be asked for yet although they could be placed, and why.
 
     An address that a policy gives up makes room for its replacement, unless it has to stay because something of that
     policy could not be placed. That is known only afterwards: then all is placed again without that room.
     """
     staying: frozenset[str] = frozenset()
     while True:
-        placer = _Placer(terrain, staying)
+        placer = _Placer(terrain, staying, holds)
         placement = placer.run()
         if not placer.giving_up & placement.incomplete:
             return placement
@@ -87,9 +95,10 @@ class _Placer:
         giving_up: Policies that do: their objects list addresses that they want no more.
     """
 
-    def __init__(self, terrain: Terrain, staying: frozenset[str]) -> None:
+    def __init__(self, terrain: Terrain, staying: frozenset[str], holds: Holds) -> None:
         self.terrain = terrain
         self.staying = staying
+        self.holds = holds
         self.giving_up: set[str] = set()
         self.out = Placement()
         wishes = [self._wish(policy) for policy in sorted(terrain.desired.policies, key=lambda policy: policy.name)]
@@ -266,6 +275,7 @@ class _Placer:
     def _allocate(self, wish: _Wish, address: IPv4Address, subnet: Subnet, *, held: str = "") -> None:
         """Give it to the policy, and ask for it now if nothing speaks against that."""
         name = wish.policy.name
+        held = held or self.holds.get((name, str(address)), "")
         if not held and (lacking := self.room.why_none(name, subnet)):
             self.out.short.setdefault(subnet.id, lacking)
             held = lacking

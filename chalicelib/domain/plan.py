@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib.domain.actions import Action
 from chalicelib.domain.findings import Finding
+from chalicelib.domain.rehearsal import Rehearsal
 from chalicelib.domain.verdicts import Verdict
 
 
@@ -46,6 +47,7 @@ class Plan:
     Attributes:
         actions: In the order of execution.
         moving: Why the cluster should be looked at again soon; empty where it is at rest.
+        rehearsal: What trying it on the twin expects; None where the platform would notice nothing of it.
     """
 
     cluster: str
@@ -55,6 +57,7 @@ class Plan:
     allocations: tuple[Allocation, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     moving: tuple[str, ...] = ()
+    rehearsal: Rehearsal | None = None
 
     @property
     def digest(self) -> str:

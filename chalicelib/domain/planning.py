@@ -14,7 +14,7 @@ from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
 from chalicelib.domain.labelling import plan_node_labels
 from chalicelib.domain.objects import plan_objects
-from chalicelib.domain.placement import place
+from chalicelib.domain.placement import NO_HOLDS, Holds, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
 from chalicelib.domain.pooling import obstacle_in_ocm, plan_pools
 from chalicelib.domain.pools import ASLEEP, OcmView
@@ -27,11 +27,18 @@ from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 
 
-def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_REMEMBERED) -> Plan:
+def plan(
+    observed: Snapshot,
+    desired: ClusterSpec,
+    memory: Remembered = NOTHING_REMEMBERED,
+    *,
+    holds: Holds = NO_HOLDS,
+) -> Plan:
     """Decide what to change, what to report, and what to leave alone and why.
 
     Args:
         memory: What earlier visits saw and tried; remedies wait until it says that a finding has settled.
+        holds: Addresses not to ask for yet, and why (`rehearsed_planning`).
 
     With a section unknown the plan holds no action: which address is free, covered or carried is a question to all of
     them at once, and a guess could take away what works. Only the address limits of instance types and OCM may be
@@ -43,10 +50,12 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
     if known is None or isinstance(capacity, Unknown):
         withheld = tuple(Withheld("every change", f"{s.what} could not be read: {s.why}") for s in observed.unknown())
         return Plan(
-            desired.name, findings=_sorted((*blind, *obstacle_in_ocm(observed.ocm, desired))), withheld=withheld
+            desired.name,
+            findings=in_telling_order((*blind, *obstacle_in_ocm(observed.ocm, desired))),
+            withheld=withheld,
         )
     terrain = Terrain(known, desired, capacity)
-    placement = place(terrain)
+    placement = place(terrain, holds)
     reserving = plan_reservations(terrain, placement)
     pooling = plan_pools(terrain, memory)
     labelling = plan_node_labels(terrain, memory)
@@ -78,7 +87,7 @@ def plan(observed: Snapshot, desired: ClusterSpec, memory: Remembered = NOTHING_
             *objects.apply,
             *objects.delete,
         ),
-        findings=_sorted(findings),
+        findings=in_telling_order(findings),
         withheld=(*placement.withheld, *pooling.withheld, *objects.withheld),
         allocations=allocations,
         verdicts=verdicts,
@@ -124,6 +133,7 @@ def _asleep(observed: Snapshot) -> bool:
     return isinstance(observed.ocm, OcmView) and observed.ocm.cluster.state in ASLEEP
 
 
-def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def in_telling_order(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Each (kind, subject) once, the worst first."""
     unique = {(f.kind, f.subject): f for f in findings}
     return tuple(sorted(unique.values(), key=lambda f: telling_order(f.severity, f.kind, f.subject)))

@@ -55,11 +55,14 @@ class EgressIpConfig:
         subnet: IPv4 CIDR of that interface's subnet; None on an IPv6-only node.
         capacity_ipv4: Egress addresses the node may carry in total, those it carries included; may be 0 or
             negative. None where the key is absent, which older controllers write for 0.
+        capacity_ipv6: The same for IPv6. No address of ours, but most releases of OVN-Kubernetes mistake it for the
+            limit of IPv4.
     """
 
     interface: str
     subnet: IPv4Network | None
     capacity_ipv4: int | None
+    capacity_ipv6: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Node:
         networked: Both other annotations the allocator needs (primary-ifaddr, node-subnets) are there.
         marked: It carries our mark: the egress-assignable label came from us, on the node itself or by its pool.
         autonode: Karpenter's NodePool that made it (AutoNode); None on nodes of machine pools.
+        kubelet: Version of its kubelet ("v1.31.6"); None where the node does not say.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Node:
     pool: str | None = None
     marked: bool = False
     autonode: str | None = None
+    kubelet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def _plan(planned: Plan) -> Document:
         "withheld": plain(planned.withheld),
         "allocations": plain(planned.allocations),
         "moving": list(planned.moving),
+        "rehearsal": plain(planned.rehearsal),
     }
 
 

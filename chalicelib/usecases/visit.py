@@ -1,4 +1,4 @@
-"""Visit: one observe → plan → guard → act → tell pass over one cluster.
+"""Visit: one observe → plan → rehearse → guard → act → tell pass over one cluster.
 
 The same pass serves the queue, the schedule, the API and the command line. It may be killed at any point and run
 again: what is done is not done twice, what is not is finished.
@@ -15,9 +15,9 @@ from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import SEEN_IN_OCM, Finding
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
 from chalicelib.domain.plan import Plan
-from chalicelib.domain.planning import plan
 from chalicelib.domain.pools import OcmView
 from chalicelib.domain.records import FindingRecord
+from chalicelib.domain.rehearsed_planning import plan_rehearsed
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembered
 from chalicelib.domain.snapshot import Known, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
@@ -119,9 +119,9 @@ def look(
     memory: Remembered = NOTHING_REMEMBERED,
     approved: str | None = None,
 ) -> Look:
-    """Observe, plan and judge; change nothing."""
+    """Observe, plan, rehearse and judge; change nothing."""
     observed = observe(desired, outside.cluster, outside.ec2, outside.clock(), outside.ocm)
-    planned = plan(observed, desired, memory)
+    planned = plan_rehearsed(observed, desired, memory)
     refusal = None
     try:
         refuse_if_unsafe(planned, observed, desired, approved=approved)

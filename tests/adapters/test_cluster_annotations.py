@@ -28,18 +28,18 @@ SUBNET = IPv4Network("10.0.128.0/18")
 @pytest.mark.parametrize(
     ("annotation", "expected"),
     [
-        pytest.param(json.dumps(GOOD), EgressIpConfig("eni-1", SUBNET, 14), id="the usual"),
+        pytest.param(json.dumps(GOOD), EgressIpConfig("eni-1", SUBNET, 14, 15), id="the usual"),
         pytest.param(
-            json.dumps([*GOOD, {"interface": "eni-2"}]), EgressIpConfig("eni-1", SUBNET, 14), id="first counts"
+            json.dumps([*GOOD, {"interface": "eni-2"}]), EgressIpConfig("eni-1", SUBNET, 14, 15), id="first counts"
         ),
-        pytest.param(entry(capacity={"ipv6": 15}), EgressIpConfig("eni-1", SUBNET, None), id="ipv4 absent"),
+        pytest.param(entry(capacity={"ipv6": 15}), EgressIpConfig("eni-1", SUBNET, None, 15), id="ipv4 absent"),
         pytest.param(entry(capacity={"ipv4": None}), EgressIpConfig("eni-1", SUBNET, None), id="ipv4 null"),
         pytest.param(entry(capacity=None), EgressIpConfig("eni-1", SUBNET, None), id="capacity absent"),
         pytest.param(entry(capacity={"ipv4": 0}), EgressIpConfig("eni-1", SUBNET, 0), id="zero"),
         pytest.param(entry(capacity={"ipv4": -2}), EgressIpConfig("eni-1", SUBNET, -2), id="negative"),
-        pytest.param(entry(ifaddr={"ipv6": "fd00::/64"}), EgressIpConfig("eni-1", None, 14), id="IPv6 only"),
+        pytest.param(entry(ifaddr={"ipv6": "fd00::/64"}), EgressIpConfig("eni-1", None, 14, 15), id="IPv6 only"),
         pytest.param(
-            entry(ifaddr={"ipv4": "10.0.130.7/18"}), EgressIpConfig("eni-1", SUBNET, 14), id="host bits in the subnet"
+            entry(ifaddr={"ipv4": "10.0.130.7/18"}), EgressIpConfig("eni-1", SUBNET, 14, 15), id="host bits in it"
         ),
         pytest.param(None, Unreadable("annotation is missing"), id="missing"),
         pytest.param("", Unreadable("annotation is empty"), id="empty"),

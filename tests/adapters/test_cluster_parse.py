@@ -44,7 +44,10 @@ def node(**changes: Any) -> dict[str, Any]:
             },
         },
         "spec": {"providerID": "aws:///eu-central-1a/i-0123456789abcdef0"},
-        "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]},
+        "status": {
+            "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.31.6"},
+        },
         **changes,
     }
 
@@ -63,10 +66,11 @@ def test_a_whole_node() -> None:
         zone="eu-central-1a",
         instance_id="i-0123456789abcdef0",
         instance_type="m5.xlarge",
-        egress_config=EgressIpConfig("eni-1", SUBNET, 14),
+        egress_config=EgressIpConfig("eni-1", SUBNET, 14, 15),
         host_addresses=(IPv4Address("10.0.128.9"),),
         networked=True,
         pool="prod-egress",
+        kubelet="v1.31.6",
     )
 
 

@@ -9,7 +9,8 @@ when CNCC fails, and is forgotten when its node loses the label or readiness.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.twin.addressing import contains, host_address
@@ -46,7 +47,10 @@ class EgressNode:
 
     def carries_for(self, owner: str) -> int:
         """How many addresses of one EgressIP are allocated here."""
-        return [name for _, name in self.allocations].count(owner)
+        count = 0
+        for _, name in self.allocations:
+            count += name == owner
+        return count
 
     def hosts(self, address: str) -> bool:
         """The address is in the subnet of the node's egress interface."""
@@ -73,6 +77,30 @@ class Allocator:
     without_host_cidrs: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, entries: Iterable[EgressNode], nodes: Iterable[Node]) -> Allocator:
+        """The cache with those entries, all of them reachable if usable, and the host addresses of those nodes."""
+        known = {entry.name: entry for entry in entries}
+        placed: dict[str, list[str]] = {}
+        usable: dict[str, list[tuple[int, str]]] = {}
+        hosts: dict[str, set[str]] = {}
+        for entry in known.values():
+            for address, _ in entry.allocations:
+                placed.setdefault(address, []).append(entry.name)
+            for subnet in entry.subnets if entry.usable else ():
+                usable.setdefault(subnet, []).append((len(entry.allocations), entry.name))
+        nodes = tuple(nodes)
+        for node in nodes:
+            for cidr in node.host_cidrs or ():
+                hosts.setdefault(host_address(cidr), set()).add(node.name)
+        return cls(
+            nodes=Table(known.items()),
+            placed=Table((address, tuple(sorted(names))) for address, names in placed.items()),
+            hosts=Table((address, tuple(sorted(names))) for address, names in hosts.items()),
+            usable=Table((subnet, tuple(sorted(pairs))) for subnet, pairs in usable.items()),
+            without_host_cidrs=frozenset(node.name for node in nodes if node.host_cidrs is None),
+        )
 
     def put(self, node: EgressNode) -> Allocator:
         """The cache with this entry; its allocations must be those it had, or none."""
@@ -154,13 +182,15 @@ def _entered(cache: Allocator, node: EgressNode) -> Allocator:
     usable = cache.usable
     if before is not None and before.usable:
         for subnet in before.subnets:
-            rest = tuple(pair for pair in usable[subnet] if pair[1] != node.name)
+            pairs = usable[subnet]
+            at = bisect_left(pairs, (len(before.allocations), node.name))
+            rest = (*pairs[:at], *pairs[at + 1 :])
             usable = usable.put(subnet, rest) if rest else usable.drop(subnet)
     if node.usable:
         for subnet in node.subnets:
-            pairs = list(usable.get(subnet, ()))
-            insort(pairs, (len(node.allocations), node.name))
-            usable = usable.put(subnet, tuple(pairs))
+            entries = list(usable.get(subnet, ()))
+            insort(entries, (len(node.allocations), node.name))
+            usable = usable.put(subnet, tuple(entries))
     return replace(cache, nodes=cache.nodes.put(node.name, node), usable=usable)
 
 

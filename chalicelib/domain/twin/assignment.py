@@ -100,9 +100,8 @@ class _Pass:
         """The next address in Go's random order, asked for only where the order decides something."""
         if len(remaining) == 1:
             return remaining[0]
-        ends = self._turn.behaviours.abort_rest and any(
-            self._kind(a) in (_Entry.HOST, _Entry.FOREIGN) for a in remaining
-        )
+        refused = any(self._kind(a) in (_Entry.HOST, _Entry.FOREIGN) for a in remaining)
+        ends = refused and self._turn.behaviours.abort_rest
         rivals = remaining if ends else self._rivals(remaining)
         return self._turn.choose("next address of the pass", rivals) if len(rivals) > 1 else remaining[0]
 
@@ -121,7 +120,7 @@ class _Pass:
         """What the address is, the host check included."""
         kind = self._kind(address)
         cache = self._turn.cache
-        if not (self._turn.behaviours.silent_abort and cache.without_host_cidrs):
+        if not (cache.without_host_cidrs and self._turn.behaviours.silent_abort):
             return kind
         if kind is _Entry.HOST:
             # Nodes are checked in random order, and whichever comes first decides.
@@ -181,16 +180,19 @@ class _Pass:
 
     def _fits(self, name: str, address: str) -> bool:
         node = self._turn.cache.nodes[name]
-        room = _has_room(node, address, alias=self._turn.behaviours.capacity_alias)
-        return room and not node.carries_for(self._owner) and name in self._turn.objects.nodes
-
-
-def _has_room(node: EgressNode, address: str, *, alias: bool) -> bool:
-    """Whether OVN-Kubernetes believes that one more address fits; a missing number is no limit."""
-    config = node.config
-    if alias:
+        if node.carries_for(self._owner) or name not in self._turn.objects.nodes:
+            return False
+        config, count = node.config, len(node.allocations)
         last = config.capacity_ipv4 if config.capacity_ipv6 is None else config.capacity_ipv6
-        return last is None or len(node.allocations) < last
+        believed = last is None or count < last
+        real = _has_room(node, address)
+        return real if believed == real or not self._turn.behaviours.capacity_alias else believed
+
+
+def _has_room(node: EgressNode, address: str) -> bool:
+    """Whether one more address fits the number of its family; a missing number is no limit."""
     ipv4 = is_ipv4(address)
-    limit = config.capacity_ipv4 if ipv4 else config.capacity_ipv6
-    return limit is None or sum(is_ipv4(held) == ipv4 for held, _ in node.allocations) < limit
+    limit = node.config.capacity_ipv4 if ipv4 else node.config.capacity_ipv6
+    if limit is None or len(node.allocations) < limit:
+        return True
+    return sum(is_ipv4(held) == ipv4 for held, _ in node.allocations) < limit

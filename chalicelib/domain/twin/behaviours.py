@@ -26,7 +26,8 @@ commit (19f09a2620a7), read, not recorded; CNCC ≤ 4.15 is read, not recorded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from itertools import product
 
 
@@ -78,6 +79,38 @@ class Behaviours:
         return not self.prefill
 
 
+FLAGS = frozenset(field.name for field in fields(Behaviours))
+"""The names of all behaviours."""
+
+
+class Watched(Behaviours):
+    """Behaviours that remember which of them were asked for.
+
+    The twin asks for one only where the answer decides something. It is deterministic, so a run that asked for some of
+    them goes the same way under any others that agree on those: it need not be run again.
+
+    Attributes:
+        asked: Names of those asked for so far.
+    """
+
+    __slots__ = ("asked",)
+    asked: set[str]
+
+    def __init__(self, behaviours: Behaviours) -> None:
+        for name in FLAGS:
+            object.__setattr__(self, name, getattr(behaviours, name))
+        object.__setattr__(self, "asked", set())
+
+    def __getattribute__(self, name: str) -> object:
+        if name in FLAGS:
+            object.__getattribute__(self, "asked").add(name)
+        return object.__getattribute__(self, name)
+
+    # To compare or to hash is not to ask.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
 _MASTER = Behaviours()
 
 OVNK_RELEASES: dict[str, Behaviours] = {
@@ -123,18 +156,57 @@ def behaviours_of(ovnk: str, cncc: str = "main") -> Behaviours:
     )
 
 
-def possible_behaviours(ovnk: str | None = None, cncc: str | None = None) -> tuple[Behaviours, ...]:
-    """Every variant that the versions may have, without repeats; None or an unknown version stands for all.
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to behave, and the versions that do.
 
-    Which OVN-Kubernetes commit is in which z-stream of OpenShift is not known, so a real cluster usually gives CNCC's
-    minor and None for OVN-Kubernetes.
+    Attributes:
+        ovnk: Releases of OVN-Kubernetes, keys of `OVNK_RELEASES`; any of them may come with any of `cncc`.
+        cncc: "main", or OpenShift minors whose CNCC it is.
+    """
+
+    behaviours: Behaviours
+    ovnk: tuple[str, ...]
+    cncc: tuple[str, ...]
+
+
+EVERY_CNCC = ("4.15", "4.20", "main")
+"""One of each kind."""
+
+
+def possible_variants(ovnk: str | None = None, cncc: Iterable[str] = EVERY_CNCC) -> tuple[Variant, ...]:
+    """Every variant that the versions may have, without repeats.
+
+    Args:
+        ovnk: None or an unknown release stands for all of them. Which OVN-Kubernetes commit is in which z-stream of
+            OpenShift is not known, so a real cluster usually gives None.
+        cncc: Those that may run, as `behaviours_of` takes them; what is no version stands for every one.
     """
     ovnks = [ovnk] if ovnk in OVNK_RELEASES else list(OVNK_RELEASES)
+    known = dict.fromkeys(version for version in cncc if _is_version(version))
+    found: dict[Behaviours, Variant] = {}
+    for release, version in product(ovnks, known or EVERY_CNCC):
+        behaviours = behaviours_of(str(release), version)
+        there = found.get(behaviours, Variant(behaviours, (), ()))
+        found[behaviours] = Variant(
+            behaviours,
+            tuple(dict.fromkeys((*there.ovnk, str(release)))),
+            tuple(dict.fromkeys((*there.cncc, version))),
+        )
+    return tuple(found.values())
+
+
+def possible_behaviours(ovnk: str | None = None, cncc: str | None = None) -> tuple[Behaviours, ...]:
+    """The behaviours of `possible_variants`; None or what is no version stands for all."""
+    variants = possible_variants(ovnk, (cncc,) if cncc else EVERY_CNCC)
+    return tuple(variant.behaviours for variant in variants)
+
+
+def _is_version(cncc: str) -> bool:
     try:
-        cnccs = [cncc] if cncc and _minor(cncc) else ["4.15", "4.20", "main"]
+        return bool(_minor(cncc))
     except ValueError:
-        cnccs = ["4.15", "4.20", "main"]
-    return tuple(dict.fromkeys(behaviours_of(str(o), c) for o, c in product(ovnks, cnccs)))
+        return False
 
 
 def _minor(cncc: str) -> tuple[int, int]:

@@ -176,6 +176,8 @@ def _caught_up(manager: ClusterManager, now: float) -> ClusterManager:
         probe += PROBE_SECONDS * -((probe - now) // PROBE_SECONDS)
     if retry < now and not manager.retrying:
         retry += TICK_SECONDS * -((retry - now) // TICK_SECONDS)
+    if probe == manager.next_probe and retry == manager.next_retry:
+        return manager
     return replace(manager, next_probe=probe, next_retry=retry)
 
 
@@ -203,7 +205,17 @@ class _Step:
 
     def result(self) -> tuple[ClusterManager, tuple[ManagerWrite, ...]]:
         """The state after the step, and its writes."""
-        turn = self.turn
+        turn, manager = self.turn, self._manager
+        if not turn.writes and turn.cache is manager.cache and turn.pending is manager.pending:
+            unchanged = (
+                self._nodes.entries is manager.node_retries
+                and self._egress_ips.entries is manager.egress_ip_retries
+                and self._cpics.entries is manager.cpic_retries
+                and turn.fruitless is manager.fruitless
+                and turn.marks is manager.marks
+            )
+            if unchanged:
+                return manager, ()
         after = replace(
             self._manager,
             cache=turn.cache,

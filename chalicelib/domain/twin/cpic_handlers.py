@@ -74,7 +74,7 @@ class CpicHandlers:
             del operations[address]
             turn.set_operations(owner, operations)
         seen = turn.objects.egress_ips.get(owner)
-        again = [seen] if seen and turn.behaviours.resync_owner and address in seen.spec else []
+        again = [seen] if seen and address in seen.spec and turn.behaviours.resync_owner else []
         waiting = [e for e in turn.objects.egress_ips.values() if len(e.spec) > len(e.status) and e.name != owner]
         again += [e for e in waiting if len(e.spec) - len(e.status) > len(turn.pending.get(e.name, ()))]
         return sorted(again, key=lambda egress_ip: egress_ip.name)

@@ -106,7 +106,7 @@ def _holds(turn: Turn, name: str, address: str, node_name: str) -> bool:
     node = turn.cache.nodes.get(node_name)
     if node is None or not node.usable or node.carries_for(name) > 1 or not _hosts(turn, node_name, address):
         return False
-    return not turn.behaviours.cache_check or turn.cache.owner_of(node_name, address) == name
+    return turn.cache.owner_of(node_name, address) == name or not turn.behaviours.cache_check
 
 
 def _hosts(turn: Turn, node_name: str, address: str) -> bool:
@@ -169,9 +169,9 @@ def _refusal(turn: Turn, address: str, operation: Operation) -> str | None:
 
 
 def _failed_on_gone_node(turn: Turn, cpic: Cpic) -> bool:
-    if not turn.behaviours.retry_gone_node or cpic.assigned is not Assigned.FALSE:
+    if cpic.assigned is not Assigned.FALSE or not cpic.status_node or cpic.status_node in turn.objects.nodes:
         return False
-    return cpic.status_node != "" and cpic.status_node not in turn.objects.nodes
+    return turn.behaviours.retry_gone_node
 
 
 def _carry_out(turn: Turn, name: str, address: str, operation: Operation) -> None:

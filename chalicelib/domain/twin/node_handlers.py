@@ -79,7 +79,7 @@ class NodeHandlers:
         """Whether an annotation changed that makes the objects be looked at again."""
         if old.host_cidrs != new.host_cidrs:
             return True
-        return self._turn.behaviours.ipconfig_trigger and old.egress_config != new.egress_config
+        return old.egress_config != new.egress_config and self._turn.behaviours.ipconfig_trigger
 
     def deleted(self, obj: Node) -> None:
         """Handle a deletion."""
@@ -146,7 +146,7 @@ def _answers(turn: Turn, name: str) -> bool:
 
 
 def _may_be_assignable(turn: Turn, node: Node) -> bool:
-    return node.labelled and (turn.behaviours.silent_abort or node.host_cidrs is not None)
+    return node.labelled and (node.host_cidrs is not None or turn.behaviours.silent_abort)
 
 
 def look_at_unassigned(turn: Turn) -> None:

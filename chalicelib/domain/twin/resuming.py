@@ -10,7 +10,7 @@ operation is pending while its CPIC is not where it should be, every eligible no
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from chalicelib.domain.twin.addressing import canonical
@@ -47,44 +47,49 @@ def resumed(
 
 
 def _manager(objects: Objects, behaviours: Behaviours, now: float) -> ClusterManager:
-    cache = Allocator()
-    for _, node in objects.nodes.in_order():
-        cache = _with_node(cache, node, behaviours)
+    allocations: dict[str, dict[str, str]] = {}
     pending: Pending = Table()
     for address, cpic in objects.cpics.in_order():
         if cpic.owner is None or not _listed(objects, cpic, cpic.owner):
             continue
-        cache = _allocated(cache, cpic.spec_node, address, cpic.owner)
+        allocations.setdefault(cpic.spec_node, {})[address] = cpic.owner
         operation = _under_way(cpic)
         if operation is not None:
             pending = pending.put(cpic.owner, (*pending.get(cpic.owner, ()), (address, operation)))
     for name, egress_ip in objects.egress_ips.in_order():
         for address, claimed in egress_ip.status:
-            cache = _allocated(cache, claimed, address, name)
+            allocations.setdefault(claimed, {})[address] = name
+    nodes = [node for _, node in objects.nodes.in_order()]
+    cache = Allocator.of(
+        [_entry(node, allocations.get(node.name, {}), behaviours) for node in nodes if _taken_up(node)], nodes
+    )
     marks = Table((name, e.mark) for name, e in objects.egress_ips.items() if e.mark is not None)
     manager = replace(started(now), stage=Stage.RUNNING, cache=cache, pending=pending, marks=marks)
     return replace(manager, next_mark=max(marks.values(), default=manager.next_mark - 1) + 1)
 
 
-def _with_node(cache: Allocator, node: Node, behaviours: Behaviours) -> Allocator:
-    cache = cache.host_addresses_changed(None, node)
-    if node.egress_config is None or not node.primary_ifaddr or not node.pod_subnets:
-        return cache
-    assignable = node.labelled and (behaviours.silent_abort or node.host_cidrs is not None)
-    return cache.put(
-        EgressNode(node.name, node.egress_config, assignable, ready=node.ready, reachable=assignable and node.ready)
+def _taken_up(node: Node) -> bool:
+    return node.egress_config is not None and node.primary_ifaddr and node.pod_subnets
+
+
+def _entry(node: Node, allocations: Mapping[str, str], behaviours: Behaviours) -> EgressNode:
+    """A node as the cache has it. Allocations are forgotten on nodes that lose label or readiness."""
+    assert node.egress_config is not None  # noqa: S101 - it was taken up
+    assignable = node.labelled and (node.host_cidrs is not None or behaviours.silent_abort)
+    able = assignable and node.ready
+    return EgressNode(
+        node.name,
+        node.egress_config,
+        assignable,
+        ready=node.ready,
+        reachable=able,
+        allocations=tuple(sorted(allocations.items())) if able else (),
     )
 
 
 def _listed(objects: Objects, cpic: Cpic, owner: str) -> bool:
     egress_ip = objects.egress_ips.get(owner)
     return egress_ip is not None and cpic.address in map(canonical, egress_ip.spec)
-
-
-def _allocated(cache: Allocator, node: str, address: str, owner: str) -> Allocator:
-    """Allocations are forgotten on nodes that lose label or readiness."""
-    entry = cache.nodes.get(node)
-    return cache.allocate(node, address, owner) if entry is not None and entry.assignable and entry.ready else cache
 
 
 def _under_way(cpic: Cpic) -> Operation | None:

@@ -88,6 +88,8 @@ class WorkQueue(Generic[W]):
 
     def wake(self, now: float) -> WorkQueue[W]:
         """Keys whose back-off has ended become ready."""
+        if not self.delayed:
+            return self
         due = sorted((at, key) for key, at in self.delayed.items() if at <= now)
         queue = self
         for _, key in due:
