@@ -7,11 +7,12 @@ Belongs here: words and severity. Does not belong here: telling troubles apart (
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Severity
 from chalicelib.domain.remedies import Remedies
 from chalicelib.domain.spec import Mode
-from chalicelib.domain.terrain import Terrain, parse_address
+from chalicelib.domain.terrain import LEAVING_TIME, Terrain, parse_address
 from chalicelib.domain.treatment import Outlook, Step
 from chalicelib.domain.troubles import Trouble, kind_of, subject_of, trouble_of
 from chalicelib.domain.verdicts import State, Verdict
@@ -103,6 +104,7 @@ def diagnose_addresses(
             remedy=outlook.remedy if outlook else "",
             cause=f"zone {verdict.zone}" if _zone_is_lost(terrain, verdict) else _CAUSE.get(trouble, ""),
             evidence=_evidence(terrain, verdict),
+            patience_seconds=_patience_seconds(terrain, verdict, outlook, others_serve=verdict.policy in served),
         )
 
 
@@ -110,6 +112,16 @@ def _severity(terrain: Terrain, outlook: Outlook | None, *, others_serve: bool) 
     """Critical where the policy has nothing left that serves, or where nobody but a person will repair it."""
     treated = outlook is not None and not outlook.person and terrain.desired.mode is Mode.ENFORCE
     return Severity.WARNING if treated and others_serve else Severity.CRITICAL
+
+
+def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | None, *, others_serve: bool) -> int:
+    """The controller's own tries; and where the policy still serves, the time that nodes take to come and go."""
+    patience = outlook.patience if outlook is not None else timedelta()
+    address = parse_address(verdict.address)
+    subnet = terrain.subnet_of(address) if address else None
+    if others_serve and verdict.state is State.UNASSIGNED and subnet is not None and subnet.cidr in terrain.unsteady:
+        patience = max(patience, LEAVING_TIME)
+    return round(patience.total_seconds())
 
 
 def _todo(verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from chalicelib.domain.capacity import NodeCapacity
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity, some_of
-from chalicelib.domain.placement import JOINING_TIME, Placement
+from chalicelib.domain.placement import Placement
 from chalicelib.domain.plan import Allocation
-from chalicelib.domain.snapshot import Instance, Subnet
-from chalicelib.domain.terrain import Terrain
+from chalicelib.domain.snapshot import Instance, Node, Subnet
+from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, Terrain
 from chalicelib.domain.verdicts import State, Verdict
 
 MIN_FREE_ADDRESSES = 8
@@ -31,7 +31,9 @@ def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Findin
     for subnet_id, here in sorted(by_subnet.items()):
         subnet = terrain.subnet_by_id[subnet_id]
         asked, short = placement.asked_in[subnet_id], placement.short.get(subnet_id, "")
-        yield from _diagnose_subnet(_Demand(subnet, here, asked, short), terrain.eligible_in(subnet.cidr))
+        patience = round(LEAVING_TIME.total_seconds()) if subnet.cidr in terrain.unsteady else 0
+        demand = _Demand(subnet, here, asked, short, patience)
+        yield from _diagnose_subnet(demand, terrain.eligible_in(subnet.cidr))
     for group in terrain.capacity.subnets:
         if group.free_addresses is not None and group.free_addresses < MIN_FREE_ADDRESSES:
             yield Finding(
@@ -52,12 +54,14 @@ class _Demand:
     Attributes:
         asked: Addresses that the cluster is asked for there once the plan is applied, other people's included.
         short: Why something more that is wanted has no room there; empty where all has.
+        patience_seconds: For how long it may be short of something because of nodes that come and go.
     """
 
     subnet: Subnet
     allocations: list[Allocation]
     asked: int
     short: str
+    patience_seconds: int
 
     @property
     def total(self) -> int:
@@ -105,6 +109,7 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             todo="Scale up the machine pool of that zone, or ask for fewer addresses there.",
             cause=f"shortfall {zone}",
             evidence=evidence,
+            patience_seconds=demand.patience_seconds,
         )
     elif most > len(eligible) - 1 or demand.total > spare:
         yield Finding(
@@ -116,6 +121,7 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             todo="Give the zone's machine pool one more node.",
             cause="no spare capacity",
             evidence=evidence,
+            patience_seconds=demand.patience_seconds,
         )
 
 
@@ -142,7 +148,8 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
                 impact="Its zone has one node less for egress addresses.",
                 todo=f"See `oc describe node {node.name}`; its capacity is in the annotation egress-ipconfig.",
-                cause=f"nodes in {row.zone}",
+                cause=f"nodes in {row.zone}" if _zone_lives(terrain, row) else f"zone {row.zone}",
+                patience_seconds=round(LEAVING_TIME.total_seconds()) if _comes_and_goes(row, node) else 0,
             )
         if node.host_addresses is None:
             yield Finding(
@@ -155,6 +162,15 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 todo="See why ovnkube-node does not run there (`oc -n openshift-ovn-kubernetes get pods -o wide`),"
                 f" or remove the node {node.name}.",
             )
+
+
+def _zone_lives(terrain: Terrain, row: NodeCapacity) -> bool:
+    return any(other.eligible for other in terrain.capacity.nodes if other.zone == row.zone)
+
+
+def _comes_and_goes(row: NodeCapacity, node: Node) -> bool:
+    """Whether the node may just be on its way out, or away for a restart: every upgrade of a pool does that."""
+    return not node.ready or any("instance" in reason for reason in row.reasons)
 
 
 def what_moves(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:

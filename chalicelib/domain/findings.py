@@ -138,6 +138,8 @@ class Finding:
         cause: Findings with the same cause are told in one message; the kind alone by default.
         evidence: The facts behind it, as short `name: value` lines.
         certain: True where the circumstances rule out a healthy transition: told at once whatever the kind.
+        patience_seconds: For how long a healthy cluster may be like this, where that is longer than findings take to
+            settle: a node that leaves, an assignment that the cloud network controller still tries.
     """
 
     kind: Kind
@@ -151,11 +153,12 @@ class Finding:
     cause: str = ""
     evidence: tuple[str, ...] = ()
     certain: bool = False
+    patience_seconds: int = 0
 
     @property
     def settles(self) -> bool:
         """Whether it must be seen by two visits, a while apart, before anyone is told."""
-        return self.kind in SETTLES and not self.certain
+        return (self.kind in SETTLES and not self.certain) or self.patience_seconds > 0
 
     @property
     def group(self) -> str:

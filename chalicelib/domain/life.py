@@ -213,7 +213,8 @@ def _occasion(record: FindingRecord, finding: Finding, now: datetime, timing: Ti
         return beginning
     if record.state == SEEN:
         since = record.present_since or record.first_seen
-        settled = not finding.settles or now - since >= timing.settle
+        patience = max(timing.settle, timedelta(seconds=finding.patience_seconds))
+        settled = not finding.settles or now - since >= patience
         return beginning if settled else None
     if record.told and _rank(finding.severity) < _rank(Severity(record.told)):
         return Occasion.WORSE

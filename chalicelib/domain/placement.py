@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
@@ -21,14 +20,11 @@ from chalicelib.domain.plan import Allocation, Withheld
 from chalicelib.domain.room import Room
 from chalicelib.domain.snapshot import EgressIp, Subnet
 from chalicelib.domain.spec import PolicySpec
-from chalicelib.domain.terrain import Terrain, is_our_object, parse_address
+from chalicelib.domain.terrain import JOINING_TIME, Terrain, is_our_object, parse_address
 
 Holds: TypeAlias = Mapping[tuple[str, str], str]
 """Why not to ask for an address yet, by (policy, address)."""
 NO_HOLDS: Holds = {}
-
-JOINING_TIME = timedelta(minutes=25)
-"""How long a new node may take: the platform's own patience (machine health check: 20 minutes HCP, 25 classic)."""
 
 
 @dataclass

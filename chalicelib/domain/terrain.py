@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
@@ -39,6 +39,13 @@ from chalicelib.domain.snapshot import (
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.tried import Tried, cycled
 from chalicelib.domain.wished_pools import wished_pools
+
+JOINING_TIME = timedelta(minutes=25)
+"""How long a new node may take: the platform's own patience (machine health check: 20 minutes HCP, 25 classic)."""
+
+LEAVING_TIME = timedelta(minutes=10)
+"""How long a node may be on its way out, or away for a restart: a replaced one is gone after about 3 minutes, one that
+is upgraded in place (classic) is back after about 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ class Terrain:
             if subnet.id in ids
         }
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
+        self.unsteady = frozenset(_unsteady(self))
+        """Subnets in which a node is joining, leaving or not Ready: what they lack may come by itself."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 
     @property
@@ -249,6 +258,19 @@ def _used(terrain: Terrain) -> Iterable[IPv4Address]:
     for text in (*terrain.objects_by_address, *terrain.cpic_by_address):
         if (address := parse_address(text)) is not None:
             yield address
+
+
+def _unsteady(terrain: Terrain) -> Iterable[IPv4Network]:
+    for row in terrain.capacity.nodes:
+        if row.labelled and not row.eligible and row.subnet is not None:
+            yield row.subnet
+    young = terrain.observed.taken_at - JOINING_TIME
+    pools = {pool.name for pool in terrain.wished}
+    for instance in terrain.observed.instances:
+        node = terrain.node_by_instance.get(instance.id)
+        joins = instance.launched_at > young and (node is None or node.assignable is None)
+        if instance.pool in pools and joins and instance.subnet_id in terrain.subnet_by_id:
+            yield terrain.subnet_by_id[instance.subnet_id].cidr
 
 
 def _recorded(reservations: Iterable[Reservation], prefixes: tuple[str, ...]) -> Mapping[str, tuple[IPv4Address, ...]]:

@@ -45,6 +45,10 @@ QUIET = timedelta(minutes=1)
 """So long after its last try the condition must have stood still, even when its time is over."""
 
 
+_STILL_TRIED = frozenset({Trouble.REFUSED, Trouble.THROTTLED, Trouble.FULL, Trouble.HELD, Trouble.NODE_GONE})
+"""Failures that heal without anybody's help in every other scale-in, within the cloud network controller's time."""
+
+
 class Step(StrEnum):
     """What this plan does about an address."""
 
@@ -64,6 +68,7 @@ class Outlook:
         person: Why it takes a person, as one clause; empty where it does not, or not yet.
         kickable: A kick is, or was, the fitting remedy.
         returns: This plan puts the address back.
+        patience: For how long the platform may still heal it by itself; people need not hear of it before.
     """
 
     kind: Kind
@@ -72,6 +77,7 @@ class Outlook:
     person: str = ""
     kickable: bool = False
     returns: bool = False
+    patience: timedelta = timedelta()
 
 
 class Ward:
@@ -149,6 +155,9 @@ class Patient:
 
     def outlook(self) -> Outlook:
         """What becomes of it."""
+        return replace(self._outlook(), patience=self._patience())
+
+    def _outlook(self) -> Outlook:
         if self.trouble is Trouble.CYCLING:
             return self._cycling()
         if self.trouble is Trouble.RETURNING:
@@ -167,7 +176,7 @@ class Patient:
             case Trouble.UNANSWERED:
                 return self._asks("the cloud network controller does not act on it: it seems not to run")
             case Trouble.DENIED:
-                return self._asks("EC2 does not allow the cloud network controller to assign it")
+                return replace(self._cycle(), person="EC2 does not allow the cloud network controller to assign it")
             case Trouble.ELSEWHERE:
                 return self._asks("the address has to come off that interface first")
             case _:
@@ -224,6 +233,14 @@ class Patient:
             return self._asks(f"{MOST_CYCLES} cycles did not help")
         self.ward.land(self.verdict)
         return Outlook(self.kind, Step.CYCLE, f"cycle (try {tries + 1} of {MOST_CYCLES})")
+
+    def _patience(self) -> timedelta:
+        """The cloud network controller's own tries, while they go on and may yet succeed."""
+        holder = in_the_way(self.ward.terrain, self.verdict.address)
+        stays = holder is not None and holder.instance_id not in self.ward.terrain.instance_by_id
+        if self.trouble not in _STILL_TRIED or stays or self._given_up():
+            return timedelta()
+        return THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
 
     def _wait(self, tried: Tried, pause: timedelta) -> str:
         """How long until the next try, in words; empty where it may be now."""

@@ -9,10 +9,10 @@ import pytest
 
 from chalicelib.domain.actions import LabelNode
 from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.placement import JOINING_TIME
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import EgressIpConfig, Snapshot, Unknown
+from chalicelib.domain.terrain import JOINING_TIME
 from tests import factories as make
 from tests.domain.world import converge, settle
 
