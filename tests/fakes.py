@@ -180,6 +180,11 @@ class FakeEc2(Failing):
         self._wrote("release_reservation", reservation_id)
         self.reservations.pop(reservation_id, None)
 
+    def assign_address(self, interface_id: str, address: IPv4Address) -> None:
+        self._wrote("assign_address", interface_id, str(address))
+        there = self.interfaces[interface_id]
+        self.interfaces[interface_id] = replace(there, addresses=tuple(dict.fromkeys((*there.addresses, address))))
+
     def fetch_cluster_tags(self, instance_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         self._check("fetch_cluster_tags")
         self.asked_ids.append(tuple(instance_ids))

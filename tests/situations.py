@@ -133,6 +133,24 @@ def reservations_lost() -> Outcome:
     return world.visit()
 
 
+def lost_in_ec2() -> Outcome:
+    """An address is on no interface any more, and the cluster does not know; one waits to be put back into its list."""
+    world = World()
+    world.settle()
+    for there in world.ec2.interfaces.values():
+        left = tuple(a for a in there.addresses if str(a) != ADDRESSES[0])
+        world.ec2.interfaces[there.id] = replace(there, addresses=left)
+    cycled = world.cluster.egress_ips["ns"]
+    world.cluster.egress_ips["ns"] = replace(
+        cycled,
+        spec=replace(cycled.spec, addresses=ADDRESSES[:2]),
+        labels={**cycled.labels, f"egress-keeper/cycle-{ADDRESSES[2]}": "status-lost.1.20260301T115900Z"},
+    )
+    world.visit()
+    world.clock.advance(120)
+    return world.visit()
+
+
 def failed_actions() -> Outcome:
     world = World()
     world.ec2.fail("reserve_cidr")
@@ -218,6 +236,7 @@ SITUATIONS: tuple[Callable[[], Outcome], ...] = (
     policy_removed,
     reservations_left_over,
     reservations_lost,
+    lost_in_ec2,
     failed_actions,
     conflict,
     foreign_everything,

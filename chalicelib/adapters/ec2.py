@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
 from chalicelib.adapters.aws import Aws, in_batches, tags_by_key
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 IAM_ACTIONS = frozenset(
     {
+        "ec2:AssignPrivateIpAddresses",
         "ec2:CreateSubnetCidrReservation",
         "ec2:CreateTags",
         "ec2:DeleteSubnetCidrReservation",
@@ -172,6 +173,30 @@ class Ec2Api:
             self._aws.call("ec2", "DeleteSubnetCidrReservation", SubnetCidrReservationId=reservation_id)
         except NotFound:
             return
+
+    def assign_address(self, interface_id: str, address: IPv4Address) -> None:
+        """Put a secondary address on an interface; there already is success. Taken from no other interface.
+
+        Raises:
+            Rejected: Another interface has it, or this one holds as many as it may.
+        """
+        try:
+            self._aws.call(
+                "ec2",
+                "AssignPrivateIpAddresses",
+                NetworkInterfaceId=interface_id,
+                PrivateIpAddresses=[str(address)],
+                AllowReassignment=False,
+            )
+        except (Rejected, Unreachable):
+            # Whether EC2 grants again what is there already is not documented, and an answer may have been lost.
+            if not self._has(interface_id, address):
+                raise
+
+    def _has(self, interface_id: str, address: IPv4Address) -> bool:
+        pages = self._pages("DescribeNetworkInterfaces", {"network-interface-id": [interface_id]}, page_size=5)
+        found = [_read(parse_interface, "DescribeNetworkInterfaces", i) for p in pages for i in p["NetworkInterfaces"]]
+        return any(address in interface.addresses for interface in found)
 
     def _adopt(self, subnet_id: str, cidr: IPv4Network, tags: Mapping[str, str], refusal: AdapterError) -> Reservation:
         for there in self.fetch_reservations([subnet_id]):

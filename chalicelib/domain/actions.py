@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
 
 from chalicelib.domain.pools import NewPool
@@ -223,6 +223,22 @@ class LabelNode:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignAddress:
+    """Put an address that EC2 lost back on the interface on which the cluster believes it is; taken from nobody."""
+
+    interface_id: str
+    address: IPv4Address
+    node: str
+    policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"assign {self.address} to {self.interface_id} of node {self.node} again"
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyEgressIp:
     """Server-side apply of one EgressIP: create it, or put back the fields that are ours.
 
@@ -319,6 +335,7 @@ Action: TypeAlias = (
     | CreatePool
     | LabelPool
     | LabelNode
+    | AssignAddress
     | ApplyEgressIp
     | DeleteEgressIp
     | UnlabelPool

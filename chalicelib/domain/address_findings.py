@@ -92,7 +92,6 @@ def diagnose_addresses(
         if trouble is None:
             continue
         outlook = remedies.outlooks.get(verdict.policy, {}).get(verdict.address)
-        done_now = outlook is not None and (outlook.step is not Step.NONE or outlook.returns)
         yield Finding(
             kind_of(terrain, verdict, trouble),
             subject_of(verdict),
@@ -100,12 +99,19 @@ def diagnose_addresses(
             f"{verdict.address} ({verdict.policy}, {verdict.zone}) {_HEADLINE[trouble]}.",
             impact=FAIL_OPEN,
             todo=_todo(verdict, trouble, outlook),
-            repaired_by=repairs.get(verdict.policy, "") if done_now else "",
+            repaired_by=_repair(outlook, repairs.get(verdict.policy, "")),
             remedy=outlook.remedy if outlook else "",
             cause=f"zone {verdict.zone}" if _zone_is_lost(terrain, verdict) else _CAUSE.get(trouble, ""),
             evidence=_evidence(terrain, verdict),
             patience_seconds=_patience_seconds(terrain, verdict, outlook, others_serve=verdict.policy in served),
         )
+
+
+def _repair(outlook: Outlook | None, applied: str) -> str:
+    """Summary of the action of this plan that repairs it: in EC2, or the apply of its EgressIP; empty if none does."""
+    if outlook is None or (outlook.step is Step.NONE and not outlook.returns):
+        return ""
+    return outlook.action.summary if outlook.action is not None else applied
 
 
 def _severity(terrain: Terrain, outlook: Outlook | None, *, others_serve: bool) -> Severity:

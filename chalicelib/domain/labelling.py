@@ -12,11 +12,10 @@ from datetime import timedelta
 
 from chalicelib.domain.actions import LabelNode
 from chalicelib.domain.findings import Finding, Kind, Severity, some_of
-from chalicelib.domain.placement import JOINING_TIME
 from chalicelib.domain.pools import OcmView
 from chalicelib.domain.remembered import Remembered
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, Node
-from chalicelib.domain.terrain import Terrain
+from chalicelib.domain.terrain import JOINING_TIME, Terrain
 
 PROPAGATION_TIME = timedelta(minutes=10)
 """How long a label may take from the pool to its nodes on classic. Unmeasured: watch-driven, a few minutes at most."""

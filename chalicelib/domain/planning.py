@@ -23,7 +23,7 @@ from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.reserving import plan_reservations
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.terrain import JOINING_TIME, Terrain, all_known, is_our_object
+from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 
 
@@ -84,6 +84,7 @@ def plan(
             *pooling.create,
             *pooling.label,
             *labelling.label,
+            *remedies.assignments,
             *objects.apply,
             *objects.delete,
         ),

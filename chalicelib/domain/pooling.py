@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from chalicelib.domain.actions import POOL_LABELS, CreatePool, LabelPool
 from chalicelib.domain.creating import Ground, carries, differences, new_pool, size_in_words
 from chalicelib.domain.findings import Finding, Kind, Severity, some_of
-from chalicelib.domain.placement import JOINING_TIME
 from chalicelib.domain.plan import Withheld
 from chalicelib.domain.pools import MachinePool, OcmView
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Unknown
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.terrain import Terrain
+from chalicelib.domain.terrain import JOINING_TIME, Terrain
 from chalicelib.domain.wished_pools import WishedPool
 
 FIRST_PAUSE = timedelta(minutes=10)

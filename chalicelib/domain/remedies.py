@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK
+from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK, AssignAddress
 from chalicelib.domain.placement import Placement
 from chalicelib.domain.remembered import Remembered
 from chalicelib.domain.terrain import Terrain, is_our_object
@@ -35,10 +35,16 @@ class Remedies:
         """Addresses whose cycle begins now, sorted."""
         return tuple(sorted(a for a, o in self.outlooks.get(policy, {}).items() if o.step is Step.CYCLE))
 
+    @property
+    def assignments(self) -> tuple[AssignAddress, ...]:
+        """Addresses to put back on their interfaces, sorted by policy and address."""
+        by_policy = sorted(self.outlooks.items())
+        return tuple(o.action for _, here in by_policy for o in here.values() if o.action is not None)
+
     def reasons(self, policy: str) -> tuple[str, ...]:
         """Why the object is written to, one clause for each address that is treated now, sorted."""
         here = sorted(self.outlooks.get(policy, {}).items(), key=lambda item: item[0])
-        return tuple(f"{o.kind} of {a}: {o.remedy}" for a, o in here if o.step is not Step.NONE or o.returns)
+        return tuple(f"{o.kind} of {a}: {o.remedy}" for a, o in here if o.step in (Step.KICK, Step.CYCLE) or o.returns)
 
     def kicks(self, policy: str) -> bool:
         """Whether the object is kicked now."""

@@ -6,6 +6,7 @@ addresses together and what their objects remember (`remedies`), words for peopl
 - *kick*: change a label of ours on the EgressIP; OVN-Kubernetes looks again and moves nothing healthy.
 - *cycle*: take the one address out of the list, wait until its CloudPrivateIPConfig is gone, put it back. The object's
   other addresses serve on.
+- *assign*: put an address that EC2 lost back on its interface. Nothing else sees that it is missing.
 
 Each only for a finding that has settled, a few times with growing pauses, and not while something is known that would
 undo it: what a remedy needs and does not find (a free interface, room on the node that OVN-Kubernetes would choose)
@@ -20,15 +21,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chalicelib.domain.actions import AssignAddress
 from chalicelib.domain.capacity import NodeCapacity
 from chalicelib.domain.findings import Finding, Kind, fingerprint_of
 from chalicelib.domain.remembered import Memo, Remembered
+from chalicelib.domain.snapshot import EgressIpConfig
 from chalicelib.domain.terrain import Terrain, parse_address
 from chalicelib.domain.tried import Tried
 from chalicelib.domain.troubles import Trouble, in_the_way, is_leaving, subject_of
 from chalicelib.domain.verdicts import Verdict
 
 MOST_KICKS = 2
+MOST_ASSIGNS = 2
 MOST_CYCLES = 3
 """One for most troubles, two where the first leaves the status empty, and one for bad luck."""
 KICK_PAUSE = timedelta(minutes=2)
@@ -55,6 +59,7 @@ class Step(StrEnum):
     NONE = "none"
     KICK = "kick"
     CYCLE = "cycle"
+    ASSIGN = "assign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Outlook:
         person: Why it takes a person, as one clause; empty where it does not, or not yet.
         kickable: A kick is, or was, the fitting remedy.
         returns: This plan puts the address back.
+        action: For a step that is not written into the object.
         patience: For how long the platform may still heal it by itself; people need not hear of it before.
     """
 
@@ -77,6 +83,7 @@ class Outlook:
     person: str = ""
     kickable: bool = False
     returns: bool = False
+    action: AssignAddress | None = None
     patience: timedelta = timedelta()
 
 
@@ -98,6 +105,28 @@ class Ward:
     def now(self) -> datetime:
         """When the snapshot was taken."""
         return self.terrain.observed.taken_at
+
+    def assignment(self, verdict: Verdict) -> AssignAddress | None:
+        """The action that puts the address back on the first interface of the node that the cluster has it on.
+
+        None where EC2 and the node's annotation do not agree on which interface that is.
+        """
+        cpic = self.terrain.cpic_by_address.get(verdict.address)
+        parsed = parse_address(verdict.address)
+        node = next((n for n in self.terrain.observed.nodes if cpic is not None and n.name == cpic.status_node), None)
+        instance = self.terrain.instance_by_id.get(node.instance_id or "") if node else None
+        if node is None or parsed is None or instance is None or instance.interface_id is None:
+            return None
+        config = node.egress_config
+        if not isinstance(config, EgressIpConfig) or config.interface != instance.interface_id:
+            return None
+        return AssignAddress(
+            instance.interface_id,
+            parsed,
+            node.name,
+            (verdict.policy,),
+            "the cluster believes that it is there and never looks again",
+        )
 
     def landing(self, verdict: Verdict) -> tuple[NodeCapacity, ...]:
         """The nodes that OVN-Kubernetes may choose for the address once it is free: those with fewest allocations.
@@ -177,6 +206,8 @@ class Patient:
                 return self._asks("the cloud network controller does not act on it: it seems not to run")
             case Trouble.DENIED:
                 return replace(self._cycle(), person="EC2 does not allow the cloud network controller to assign it")
+            case Trouble.LOST:
+                return self._assign() or self._cycle()
             case Trouble.ELSEWHERE:
                 return self._asks("the address has to come off that interface first")
             case _:
@@ -207,7 +238,7 @@ class Patient:
             return self._asks(f"OVN-Kubernetes would put it on {full[0]}, which has no room")
         return None
 
-    # The two remedies
+    # The remedies
 
     def _kick(self) -> Outlook | None:
         """A kick, now or later; None where kicks did not help."""
@@ -220,6 +251,26 @@ class Patient:
             return None
         self.ward.land(self.verdict)
         return Outlook(self.kind, Step.KICK, f"kick (try {tries + 1} of {MOST_KICKS})", kickable=True)
+
+    def _assign(self) -> Outlook | None:
+        """Putting it back on its interface in EC2; None where that is not possible, was refused, or did not help."""
+        action = self.ward.assignment(self.verdict)
+        memo = self._memo()
+        tries = memo.tries if memo else 0
+        if action is None or tries >= MOST_ASSIGNS or self._was_refused(action):
+            return None
+        if not self._settled():
+            return self._says("assign it to its interface again, once it has settled")
+        if memo and memo.tried_at and self.ward.now - memo.tried_at < KICK_PAUSE:
+            return self._says("assigned to its interface again; being verified")
+        return Outlook(self.kind, Step.ASSIGN, f"assign it again (try {tries + 1} of {MOST_ASSIGNS})", action=action)
+
+    def _was_refused(self, action: AssignAddress) -> bool:
+        subject = f"action {action.summary}"
+        return (
+            self.ward.memory.memo(fingerprint_of(self.ward.terrain.desired.name, Kind.ACTION_FAILED, subject))
+            is not None
+        )
 
     def _cycle(self) -> Outlook:
         tries = self.cycles.tries if self.cycles else 0

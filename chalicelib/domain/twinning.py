@@ -26,6 +26,7 @@ from chalicelib.domain import snapshot
 from chalicelib.domain.actions import (
     Action,
     ApplyEgressIp,
+    AssignAddress,
     CreatePool,
     DeleteEgressIp,
     LabelNode,
@@ -216,6 +217,8 @@ def is_noticed(action: Action) -> bool:
             return True
         case ReserveCidr() | TagReservation() | ReleaseReservation() | CreatePool() | LabelPool() | UnlabelPool():
             return False
+        case AssignAddress():
+            return False  # they never look at an interface again
         case _:
             assert_never(action)
 
@@ -231,6 +234,9 @@ def done(world: World, action: Action) -> World:
             return outside.apply_egress_ip(
                 world, name, after.addresses, selectors=_selectors(after), labels={**action.labels, **action.marks}
             )[0]
+        case AssignAddress(interface, address):
+            plane, _ = ec2.call(world.plane, ec2.AssignAddress(interface, str(address)))
+            return replace(world, plane=plane)
         case DeleteEgressIp(name):
             return outside.delete_egress_ip(world, name)[0]
         case ReserveCidr() | TagReservation() | ReleaseReservation() | CreatePool() | LabelPool() | UnlabelPool():

@@ -14,6 +14,7 @@ from chalicelib.domain.actions import (
     POOL_LABELS,
     Action,
     ApplyEgressIp,
+    AssignAddress,
     CreatePool,
     DeleteEgressIp,
     LabelNode,
@@ -93,6 +94,8 @@ def perform(action: Action, cluster: ClusterApi, ec2: Ec2, pools: PoolWriter | N
             if pools is None:
                 raise Rejected("OCM", "edit machine pool", "OCM is not configured for this cluster")
             pools.perform(action)
+        case AssignAddress():
+            ec2.assign_address(action.interface_id, action.address)
         case ApplyEgressIp():
             labels = {**action.labels, **action.marks}
             cluster.apply_egress_ip(action.name, action.after, labels, force=action.force, version=action.version)

@@ -7,7 +7,7 @@ Reads return complete sections: a page that could not be fetched is an error, ne
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from chalicelib.domain.messages import Alert
@@ -95,6 +95,10 @@ class Ec2(Protocol):
 
     def release_reservation(self, reservation_id: str) -> None:
         """Delete a reservation; already gone is success."""
+        ...
+
+    def assign_address(self, interface_id: str, address: IPv4Address) -> None:
+        """Put a secondary address on an interface; there already is success. Taken from no other interface."""
         ...
 
     def fetch_cluster_tags(self, instance_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:

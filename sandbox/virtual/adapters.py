@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.errors import Conflict, NotFound, Rejected
@@ -26,6 +26,7 @@ from chalicelib.domain.snapshot import (
     Subnet,
 )
 from chalicelib.domain.twin import outside
+from chalicelib.domain.twin.ec2 import AssignAddress, Ec2Error, call
 from sandbox.virtual import reading
 from sandbox.virtual.fakes import Failing
 from sandbox.virtual.fields import Conflicting, apply, values_of
@@ -199,6 +200,15 @@ class VirtualEc2(_Adapter):
         rosa = self._rosa
         rosa.facts = replace(rosa.facts, reservations=rosa.facts.reservations.drop(reservation_id))
         self._end("release_reservation")
+
+    def assign_address(self, interface_id: str, address: IPv4Address) -> None:
+        """Put a secondary address on an interface; there already is success."""
+        self._begin("assign_address", interface_id, str(address))
+        plane, answer = call(self._rosa.world.plane, AssignAddress(interface_id, str(address)))
+        if isinstance(answer, Ec2Error):
+            raise Rejected(EC2, "AssignPrivateIpAddresses", f"{answer.code}: {answer.message}")
+        self._rosa.became(replace(self._rosa.world, plane=plane))
+        self._end("assign_address")
 
     def _put(self, reservation: Reservation) -> None:
         rosa = self._rosa

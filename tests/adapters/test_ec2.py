@@ -234,6 +234,10 @@ def test_a_whole_vpc(aws_sandbox: AwsSandbox, time: FakeTime) -> None:
     assert tagged.tags == {"egress-keeper/owner": "egress-keeper", "egress-keeper/policy/demo": "10.0.1.200"}
     ec2.release_reservation(made.id)
     ec2.release_reservation(made.id)
+    lost = IPv4Address("10.0.1.201")
+    ec2.assign_address(interface_id, lost)
+    ec2.assign_address(interface_id, lost)
+    assert lost in ec2.fetch_interfaces([subnet])[0].addresses
     assert ec2.fetch_reservations([subnet]) == ()
 
     assert {f"ec2:{call.operation}" for call in aws_sandbox.calls.of("ec2")} == IAM_ACTIONS

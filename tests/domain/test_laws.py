@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.actions import (
     TAG_CLUSTER,
     ApplyEgressIp,
+    AssignAddress,
     DeleteEgressIp,
     LabelNode,
     ReleaseReservation,
@@ -125,6 +126,8 @@ def test_nothing_unowned_is_touched(observed: Snapshot, desired: ClusterSpec) ->
             case LabelNode():
                 assert nodes[action.node].assignable is None
                 assert nodes[action.node].pool is not None
+            case AssignAddress():
+                raise AssertionError("without a memory nothing has settled")
             case ReserveCidr():
                 assert not any(action.cidr.overlaps(r.cidr) for r in observed.reservations)
 

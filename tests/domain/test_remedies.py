@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK, ApplyEgressIp
+from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK, ApplyEgressIp, AssignAddress
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.guard import UnsafePlan, refuse_if_unsafe
 from chalicelib.domain.plan import Plan
@@ -19,7 +19,15 @@ from chalicelib.domain.planning import plan
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.spec import ClusterSpec, Mode
-from chalicelib.domain.treatment import CYCLE_PAUSE, KICK_PAUSE, LONGEST_SILENCE, MOST_CYCLES, MOST_KICKS, RETRIES
+from chalicelib.domain.treatment import (
+    CYCLE_PAUSE,
+    KICK_PAUSE,
+    LONGEST_SILENCE,
+    MOST_ASSIGNS,
+    MOST_CYCLES,
+    MOST_KICKS,
+    RETRIES,
+)
 from chalicelib.domain.tried import Tried
 from chalicelib.domain.verdicts import State
 from tests import factories as make
@@ -335,12 +343,11 @@ def test_observe_mode_says_what_it_would_do() -> None:
 @pytest.mark.parametrize(
     ("observed", "person"),
     [
-        (broken(cpic=FAILED | {"message": "err: UnauthorizedOperation"}, claimed="", on=""), "EC2 does not allow"),
         (broken(cpic=FAILED | {"message": "assigned, but move is not allowed."}, claimed="", on="eni-x"), "eni-x"),
         (broken(cpic={}, claimed="node-a0", on="eni-x"), "eni-x"),
         (broken(cpic={"assigned": "Unknown"}, claimed="", on=""), "does not act on it"),
     ],
-    ids=["d10", "d07", "d14-elsewhere", "d06-controller-down"],
+    ids=["d07", "d14-elsewhere", "d06-controller-down"],
 )
 def test_what_takes_a_person_is_left_alone(observed: Snapshot, person: str) -> None:
     """Denied, held by somebody else's interface, or not answered at all: no remedy, and the finding says why."""
@@ -348,6 +355,64 @@ def test_what_takes_a_person_is_left_alone(observed: Snapshot, person: str) -> N
     assert planned.actions == ()
     assert person in told(planned).todo
     assert told(planned).severity is Severity.CRITICAL
+
+
+GONE: dict[str, Any] = {"cpic": {}, "on": ""}
+
+
+def test_d14_an_address_that_ec2_lost_is_put_back_on_its_interface() -> None:
+    """On the first interface of the node that the cluster believes it to be on; the object is not touched."""
+    (action,) = plan(broken(**GONE), DESIRED, long_seen(Kind.EC2_ADDRESS_MISSING)).actions
+    assert isinstance(action, AssignAddress)
+    assert (action.interface_id, str(action.address), action.node) == ("eni-a0", A, "node-a0")
+    assert told(plan(broken(**GONE), DESIRED, long_seen(Kind.EC2_ADDRESS_MISSING))).repaired_by == action.summary
+    assert plan(broken(**GONE), DESIRED).actions == ()
+
+
+def remembered_tries(tries: int, ago: timedelta) -> Remembered:
+    finding = Finding(Kind.EC2_ADDRESS_MISSING, SUBJECT, Severity.CRITICAL, "")
+    return Remembered({finding.fingerprint("demo"): Memo(LONG_AGO, make.NOW, tries, make.NOW - ago)})
+
+
+@pytest.mark.parametrize(
+    ("memory", "done"),
+    [
+        (remembered_tries(1, timedelta(minutes=1)), ""),
+        (remembered_tries(1, KICK_PAUSE), "assign"),
+        (remembered_tries(MOST_ASSIGNS, KICK_PAUSE), "apply"),
+        (long_seen(Kind.EC2_ADDRESS_MISSING), "assign"),
+    ],
+)
+def test_d14_assigning_ends_in_a_cycle(memory: Remembered, done: str) -> None:
+    """Twice at most, with a pause; then the whole assignment is made anew."""
+    assert [a.summary.split()[0] for a in plan(broken(**GONE), DESIRED, memory).actions] == [done] * bool(done)
+
+
+def test_d14_a_refused_assignment_is_a_cycle() -> None:
+    """Without the permission for it, or where EC2 says no, the platform does it."""
+    (refused,) = plan(broken(**GONE), DESIRED, long_seen(Kind.EC2_ADDRESS_MISSING)).actions
+    failed = seen_since(Kind.ACTION_FAILED, make.NOW, f"action {refused.summary}")
+    memory = Remembered({**long_seen(Kind.EC2_ADDRESS_MISSING).memos, **failed.memos})
+    assert apply(plan(broken(**GONE), DESIRED, memory)).cycled == (A,)
+
+
+@pytest.mark.parametrize("interface", ["eni-other", None])
+def test_d14_which_interface_must_be_certain(interface: str | None) -> None:
+    """Where EC2 and the node's annotation do not name the same one, nothing is assigned."""
+    observed = broken(**GONE)
+    instances = tuple(replace(i, interface_id=interface) if i.id == "i-a0" else i for i in observed.instances)  # type: ignore[union-attr]
+    memory = long_seen(Kind.EC2_ADDRESS_MISSING)
+    assert apply(plan(replace(observed, instances=instances), DESIRED, memory)).cycled == (A,)
+
+
+def test_d10_a_denied_assignment_is_told_and_tried_again() -> None:
+    """Only a person can give the permission; once it is there, nothing but a cycle makes the platform look again."""
+    denied = broken(cpic=FAILED | {"message": "err: UnauthorizedOperation"}, claimed="", on="")
+    planned = plan(denied, DESIRED, long_seen())
+    assert apply(planned).cycled == (A,)
+    assert told(planned).severity is Severity.CRITICAL
+    assert told(planned).todo.startswith("A person is needed: EC2 does not allow")
+    assert told(planned).cause == "EC2 denies assignments"
 
 
 def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:

@@ -17,6 +17,7 @@ from typing import assert_never
 from chalicelib.domain.actions import (
     Action,
     ApplyEgressIp,
+    AssignAddress,
     CreatePool,
     DeleteEgressIp,
     LabelNode,
@@ -93,6 +94,12 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
             subnets = (new.subnet,) if new.subnet else ()
             made = MachinePool(new.name, new.labels, new.instance_type, new.scaling, action.zones, subnets, new.taints)
             return replace(observed, ocm=replace(view, pools=(*view.pools, made)))
+        case AssignAddress():
+            changed_interfaces = tuple(
+                replace(i, addresses=(*i.addresses, action.address)) if i.id == action.interface_id else i
+                for i in observed.interfaces
+            )
+            return replace(observed, interfaces=changed_interfaces)
         case ApplyEgressIp():
             others = tuple(e for e in observed.egress_ips if e.name != action.name)
             before = next((e for e in observed.egress_ips if e.name == action.name), None)

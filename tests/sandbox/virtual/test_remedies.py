@@ -106,6 +106,27 @@ def test_d13_a_stale_assignment_is_cycled_twice() -> None:
     assert done.count(f"apply EgressIP web: cycle {W}") == 2
 
 
+def test_d14_an_address_that_ec2_lost_is_assigned_again() -> None:
+    """The cluster believes that all is well: only EC2 shows it, and there it is repaired."""
+    made = keeper()
+    since = made.rosa.now
+    made.rosa.accidents.take_address(W)
+    done = heals(made, 4 * MINUTES)
+    assert [summary.split()[:2] for summary in done] == [["assign", W]]
+    assert undisturbed(made, since)
+
+
+def test_d10_an_address_that_was_denied_serves_once_it_is_allowed() -> None:
+    """The controller has given up long before somebody mends the permission."""
+    made = keeper()
+    accidents, node = made.rosa.accidents, made.rosa.serving()["web"][W]
+    accidents.refuse("AssignPrivateIpAddresses")
+    accidents.terminate(node)
+    made.run(made.rosa.now + 20 * MINUTES)
+    accidents.accept()
+    heals(made, 25 * MINUTES)
+
+
 def test_d12_a_claim_without_assignment_is_kicked_or_cycled() -> None:
     """The status names a node, and no CPIC stands behind it."""
     made = keeper()
