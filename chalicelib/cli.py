@@ -178,6 +178,7 @@ def _visit(runtime: Runtime, name: str, approved: str | None, *, tell_people: bo
         memory=adapters.memory if can_tell else None,
         alerts=adapters.alerts if can_tell else None,
         ocm=adapters.ocm(desired),
+        token=adapters.token(desired),
     )
     started = runtime.clock()
     outcome = visit(

@@ -40,6 +40,7 @@ class Adapters:
         self._ec2: dict[tuple[str, str | None], Any] = {}
         self._cluster: dict[ClusterSpec, Any] = {}
         self._ocm: dict[tuple[str, str, SecretRef], Any] = {}
+        self._tokens: dict[ClusterSpec, Any] = {}
 
     @cached_property
     def aws(self) -> Aws:
@@ -86,12 +87,9 @@ class Adapters:
     def cluster(self, cluster: ClusterSpec) -> Any:
         """The cluster's API, with its connection and token kept between visits."""
         from chalicelib.adapters.cluster import KubernetesApi
-        from chalicelib.adapters.cluster_wire import ClusterWire
 
         if cluster not in self._cluster:
-            token = self._secrets.token_source(cluster.api.token)
-            wire = ClusterWire(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
-            self._cluster[cluster] = KubernetesApi(wire)
+            self._cluster[cluster] = KubernetesApi(self._wire(cluster, self._secrets.token_source(cluster.api.token)))
         return self._cluster[cluster]
 
     def ocm(self, cluster: ClusterSpec) -> Any:
@@ -113,6 +111,21 @@ class Adapters:
             token = OcmToken(cluster.ocm.token_url, credentials, http, calls=self.calls)
             self._ocm[key] = OcmApi(OcmWire(cluster.ocm.url, token, http, calls=self.calls))
         return self._ocm[key]
+
+    def token(self, cluster: ClusterSpec) -> Any:
+        """The token that the cluster's API is asked with, where it is kept."""
+        from chalicelib.adapters.cluster_token import ClusterTokenStore
+
+        if cluster not in self._tokens:
+            self._tokens[cluster] = ClusterTokenStore(
+                self._secrets, cluster.api.token, lambda token: self._wire(cluster, token)
+            )
+        return self._tokens[cluster]
+
+    def _wire(self, cluster: ClusterSpec, token: Any) -> Any:
+        from chalicelib.adapters.cluster_wire import ClusterWire
+
+        return ClusterWire(cluster.api.url, token, ca=cluster.api.ca, calls=self.calls)
 
 
 class Runtime:

@@ -1,6 +1,7 @@
 """Secrets by reference: from a file, an environment variable or AWS Secrets Manager, kept for five minutes at most.
 
-Belongs here: finding and keeping them. Does not belong here: what they are used for. No message names a value.
+Belongs here: finding and keeping them, and replacing a token in Secrets Manager. Does not belong here: what they are
+used for. No message names a value.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected, Unreachable
 from chalicelib.domain.spec import SecretRef
 
-IAM_ACTIONS = frozenset({"secretsmanager:GetSecretValue"})
+IAM_ACTIONS = frozenset({"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"})
 
 KEEP_SECONDS = 300.0
 """A rotated secret is noticed at the latest after this; at once when the old one is refused (`force`)."""
@@ -131,6 +132,21 @@ class Secrets:
         self._kept[ref] = (now, text)
         return text
 
+    def store_token(self, ref: SecretRef, token: str) -> None:
+        """Replace the token under *ref*, which must be in Secrets Manager, and leave everything else of it as it is.
+
+        Secrets Manager knows no conditional write: read anew (`text` with *force*) just before.
+
+        Raises:
+            Denied: The secret may not be written.
+            Rejected: It is not in Secrets Manager, or what is there holds no token.
+        """
+        if ref.secret_id is None:
+            raise Rejected("secrets", "write", f"{describe(ref)} is not in Secrets Manager")
+        text = _replaced(ref, self.text(ref), token)
+        self._call(ref, "PutSecretValue", SecretId=ref.secret_id, SecretString=text)
+        self._kept[ref] = (self._clock(), text)
+
     def _read(self, ref: SecretRef) -> str:
         match (ref.file, ref.env, ref.secret_id):
             case (str(path), None, None):
@@ -140,7 +156,7 @@ class Secrets:
                     raise NotFound("secrets", "read", f"{describe(ref)} is not set")
                 return self._environment[name]
             case (None, None, str(secret_id)):
-                answer = self._ask(ref, secret_id)
+                answer = self._call(ref, "GetSecretValue", SecretId=secret_id)
                 if "SecretBinary" in answer:
                     raise Rejected("Secrets Manager", "GetSecretValue", f"{describe(ref)} is binary, not text")
                 if "SecretString" not in answer:
@@ -151,9 +167,9 @@ class Secrets:
             case _:
                 raise Rejected("secrets", "read", "a secret reference must name one of file, env and secret_id")
 
-    def _ask(self, ref: SecretRef, secret_id: str) -> dict[str, Any]:
+    def _call(self, ref: SecretRef, operation: str, **parameters: str) -> dict[str, Any]:
         try:
-            return self._aws.call("secretsmanager", "GetSecretValue", SecretId=secret_id)
+            return self._aws.call("secretsmanager", operation, **parameters)
         except AdapterError as error:  # AWS's own messages do not say which secret
             raise type(error)(error.source, error.operation, f"{describe(ref)}: {error.detail}") from error
 
@@ -195,3 +211,12 @@ def _member(ref: SecretRef, text: str, key: str) -> str:
         # Without the cause: its text would quote the secret.
         raise Rejected("secrets", "read", f"{describe(ref)} is not a JSON object with a text under {key!r}")
     return value
+
+
+def _replaced(ref: SecretRef, text: str, token: str) -> str:
+    """*text* with another token, in its own form: a JSON object keeps its other members, plain text its blanks."""
+    if text.lstrip().startswith("{"):
+        _member(ref, text, "token")
+        indent = 2 if "\n" in text.strip() else None
+        return json.dumps({**json.loads(text), "token": token}, indent=indent, ensure_ascii=False)
+    return text[: len(text) - len(text.lstrip())] + token + text[len(text.rstrip()) :]

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     In the order in which they are told: what is likely a cause before what is likely its effect.
     """
 
+    CREDENTIAL_ENDING = "credential-ending"
     SECTION_UNKNOWN = "section-unknown"
     OCM_CLUSTER_NOT_READY = "ocm-cluster-not-ready"
     OCM_CLUSTER_MISMATCH = "ocm-cluster-mismatch"
@@ -72,6 +73,7 @@ SETTLES: frozenset[Kind] = frozenset(
         Kind.POOL_MISSING,
         Kind.POOL_LABEL_MISSING,
         Kind.POOL_SHORT,
+        Kind.CREDENTIAL_ENDING,
         Kind.NODE_UNUSABLE,
         Kind.NODE_LABEL_MISSING,
         Kind.NO_ELIGIBLE_NODE,

@@ -7,9 +7,11 @@ Reads return complete sections: a page that could not be fetched is an error, ne
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
+from chalicelib.domain.credential import IssuedToken, ServiceAccount
 from chalicelib.domain.messages import Alert
 from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
 from chalicelib.domain.records import FindingRecord, RunRecord
@@ -59,6 +61,32 @@ class ClusterApi(Protocol):
 
     def unlabel_node(self, name: str, keys: Collection[str]) -> None:
         """Take labels off a node, whoever set them; a node that is gone, or has none of them, is success."""
+        ...
+
+
+class ClusterToken(Protocol):
+    """The token that a cluster's API is asked with, and the place where it is kept."""
+
+    @property
+    def where(self) -> str:
+        """The place, in words."""
+        ...
+
+    @property
+    def storable(self) -> bool:
+        """Whether a new token can be put there."""
+        ...
+
+    def read(self, *, fresh: bool = False) -> str:
+        """The present token; with *fresh*, read now."""
+        ...
+
+    def request(self, account: ServiceAccount, life: timedelta, now: datetime) -> IssuedToken:
+        """A new token of the account, for about that long, that the API takes."""
+        ...
+
+    def store(self, issued: IssuedToken) -> None:
+        """Put it in the present one's place. An error does not say that it is not there."""
         ...
 
 

@@ -22,9 +22,10 @@ from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembe
 from chalicelib.domain.snapshot import Known, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.usecases.act import Report, execute
+from chalicelib.usecases.credential import keep_token
 from chalicelib.usecases.observe import observe
 from chalicelib.usecases.pools import PoolWriter
-from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Ocm
+from chalicelib.usecases.ports import Alerts, ClusterApi, ClusterToken, Ec2, Memory, Ocm
 from chalicelib.usecases.tell import Bulletin, Timing, tell
 
 MOST_REVISITS = 8
@@ -58,6 +59,7 @@ class Outcome:
 
     Attributes:
         report: What was applied; None where nothing was tried (observe mode, or refused).
+        credential: The finding that the cluster's token ends, where it could not be renewed.
         revisit_in: When to look again; None where the cluster is at rest, or has been looked at often enough.
     """
 
@@ -68,11 +70,12 @@ class Outcome:
     revisit_in: timedelta | None
     started_at: datetime
     ended_at: datetime
+    credential: tuple[Finding, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, failed actions included."""
-        return (*self.look.findings, *(self.report.findings if self.report else ()))
+        return (*self.credential, *self.look.findings, *(self.report.findings if self.report else ()))
 
     @property
     def status(self) -> str:
@@ -96,6 +99,7 @@ class Outside:
     memory: Memory | None = None
     alerts: Alerts | None = None
     ocm: Ocm | None = None
+    token: ClusterToken | None = None
 
     def pools(self, observed: Snapshot) -> PoolWriter | None:
         """What writes machine pools of the cluster that was observed; None where OCM is not known."""
@@ -149,12 +153,14 @@ def visit(
         AdapterError: People could not be told. What was to be changed has been changed.
     """
     started_at = outside.clock()
+    enforce = desired.mode is Mode.ENFORCE
+    credential = keep_token(outside.token, started_at, may_write=enforce) if outside.token is not None else ()
     stored, forgotten = recall(desired.name, outside.memory)
     seen = look(desired, outside, memory=remembered(stored, pace.timing.settle), approved=approved)
     report = None
-    if desired.mode is Mode.ENFORCE and seen.refusal is None:
+    if enforce and seen.refusal is None:
         report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
-    findings = (*seen.findings, *(report.findings if report else ()))
+    findings = (*credential, *seen.findings, *(report.findings if report else ()))
     bulletin = None
     if forgotten is not None:
         raise forgotten  # who was told what is not known: a message now could be a repetition, or missing
@@ -172,7 +178,7 @@ def visit(
             timing=pace.timing,
         )
     pause = _pause(seen, report, bulletin, pace, attempt)
-    return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock())
+    return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential)
 
 
 def _within_sight(stored: tuple[FindingRecord, ...], observed: Snapshot) -> tuple[FindingRecord, ...]:

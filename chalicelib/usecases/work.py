@@ -19,7 +19,7 @@ from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
 from chalicelib.settings import Settings
 from chalicelib.usecases.documents import envelope, visit_document
-from chalicelib.usecases.ports import Alerts, ClusterApi, Ec2, Memory, Ocm, Queues
+from chalicelib.usecases.ports import Alerts, ClusterApi, ClusterToken, Ec2, Memory, Ocm, Queues
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 
@@ -58,6 +58,10 @@ class Adapters(Protocol):
         """The cluster's API."""
         ...
 
+    def token(self, cluster: ClusterSpec) -> ClusterToken:
+        """The token that the cluster's API is asked with."""
+        ...
+
     def ec2(self, cluster: ClusterSpec) -> Ec2:
         """EC2 in the cluster's account and Region."""
         ...
@@ -89,6 +93,7 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
         memory=adapters.memory,
         alerts=adapters.alerts,
         ocm=adapters.ocm(desired),
+        token=adapters.token(desired),
     )
     try:
         outcome = visit(

@@ -119,7 +119,48 @@ def test_secrets_manager(aws_sandbox: AwsSandbox, secrets: Secrets) -> None:
     assert secrets.token(ref) == "t-1"
     aws_sandbox.calls.clear()
     assert secrets.token(ref, force=True) == "t-2"
+    secrets.store_token(ref, "t-3")
+    assert secrets.token(ref) == "t-3"
     assert {f"secretsmanager:{call.operation}" for call in aws_sandbox.calls.of("secretsmanager")} == IAM_ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("t-1", "t-2"),
+        ("t-1\n", "t-2\n"),
+        ('{"token": "t-1", "note": "für José"}', '{"token": "t-2", "note": "für José"}'),
+        ('{\n  "url": "u",\n  "token": "t-1"\n}', '{\n  "url": "u",\n  "token": "t-2"\n}'),
+    ],
+)
+def test_a_new_token_takes_the_form_of_the_old_one(
+    aws_sandbox: AwsSandbox, secrets: Secrets, before: str, after: str
+) -> None:
+    """Other members, blanks and the file's last line break stay: somebody else may read the secret, too."""
+    client = aws_sandbox.client("secretsmanager")
+    client.create_secret(Name="keeper/prod", SecretString=before)
+    secrets.store_token(SecretRef(secret_id="keeper/prod"), "t-2")
+    assert client.get_secret_value(SecretId="keeper/prod")["SecretString"] == after
+
+
+@pytest.mark.parametrize("held", ['{"password": "hunter2"}', "{hunter2"])
+def test_what_holds_no_token_is_not_overwritten(aws_sandbox: AwsSandbox, secrets: Secrets, held: str) -> None:
+    """A wrong reference in the fleet file must not cost another secret."""
+    client = aws_sandbox.client("secretsmanager")
+    client.create_secret(Name="keeper/prod", SecretString=held)
+    with pytest.raises(Rejected, match="text under 'token'") as caught:
+        secrets.store_token(SecretRef(secret_id="keeper/prod"), "t-2")
+    assert "hunter2" not in str(caught.value)
+    assert client.get_secret_value(SecretId="keeper/prod")["SecretString"] == held
+
+
+def test_only_secrets_manager_is_written_to(secrets: Secrets, tmp_path: Path) -> None:
+    """Files and variables belong to whoever provides them."""
+    path = tmp_path / "token"
+    path.write_text("t-1")
+    with pytest.raises(Rejected, match="is not in Secrets Manager"):
+        secrets.store_token(SecretRef(file=str(path)), "t-2")
+    assert path.read_text() == "t-1"
 
 
 def test_secrets_manager_errors_name_the_secret(aws_sandbox: AwsSandbox, secrets: Secrets) -> None:

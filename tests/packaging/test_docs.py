@@ -54,7 +54,10 @@ def test_commands_name_what_exists() -> None:
     parameters = re.findall(r"\b([A-Z]\w+)=", commands)
     role = yaml.safe_load((PROJECT / "deploy" / "cluster-account.yaml").read_text(encoding="utf-8"))
     assert {"FleetBucket", "KeeperRoleArns"} <= set(parameters)
-    assert set(parameters) - {"Name", "Values"} <= {*infrastructure()["Parameters"], *role["Parameters"]}
+    assert set(parameters) - {"Name", "Values", "Key", "Value"} <= {
+        *infrastructure()["Parameters"],
+        *role["Parameters"],
+    }
     files = re.findall(r"\bdeploy/[\w.-]+", PAGE)
     assert {name for name in files if not (PROJECT / name).is_file()} == set()
     outputs = set(infrastructure()["Outputs"])

@@ -30,7 +30,7 @@ VPC_ACTIONS = {
 PLATFORM = {
     "intake": LOG_ACTIONS,
     "route": LOG_ACTIONS | CONSUME_ACTIONS | {"kms:Decrypt"},
-    "reconcile": LOG_ACTIONS | CONSUME_ACTIONS | VPC_ACTIONS | {"kms:Decrypt"},
+    "reconcile": LOG_ACTIONS | CONSUME_ACTIONS | VPC_ACTIONS | {"kms:Decrypt", "kms:GenerateDataKey"},
     "drift_check": LOG_ACTIONS | {"kms:Decrypt"},
     "api_handler": LOG_ACTIONS | VPC_ACTIONS | {"kms:Decrypt"},
 }
@@ -157,6 +157,14 @@ def test_only_reservations_of_ours_are_tagged() -> None:
         assert OWNER in (equal.get(f"aws:RequestTag/{TAG_OWNER}"), equal.get(f"aws:ResourceTag/{TAG_OWNER}"))
         assert statement["Condition"]["ForAllValues:StringLike"] == {"aws:TagKeys": ["egress-keeper/*"]}
     assert all(key.startswith("egress-keeper/") for key in (TAG_OWNER, TAG_CLUSTER, TAG_POLICY_PREFIX))
+
+
+def test_only_secrets_marked_for_it_are_written() -> None:
+    """A cluster's token is renewed where its owner tagged the secret; OCM's credentials are never written."""
+    (writing,) = [found for found in statements("reconcile") if "secretsmanager:PutSecretValue" in found["Action"]]
+    assert writing["Action"] == ["secretsmanager:PutSecretValue"]
+    assert writing["Resource"]["Fn::Sub"].endswith(":secret:${SecretsPrefix}*")
+    assert writing["Condition"] == {"StringEquals": {"aws:ResourceTag/egress-keeper/renew": "true"}}
 
 
 def test_role_in_a_cluster_account_equals_our_own() -> None:

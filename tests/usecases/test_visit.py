@@ -11,6 +11,7 @@ from chalicelib.adapters.errors import Conflict, Denied, Unreachable
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.usecases.documents import visit_document
+from chalicelib.usecases.ports import ClusterToken
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import MOST_REVISITS, Outcome, Outside, Pace, visit
 from tests import factories
@@ -28,9 +29,10 @@ class World:
         self.desired = desired or factories.cluster(factories.policy("ns", *ADDRESSES))
         self.cluster, self.ec2 = FakeCluster(start), FakeEc2(start)
         self.memory, self.alerts, self.clock = FakeMemory(), FakeAlerts(), Clock()
+        self.token: ClusterToken | None = None
 
     def visit(self, *, attempt: int = 0, approved: str | None = None) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts)
+        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, token=self.token)
         return visit(self.desired, outside, PACE, run_id="demo.1", attempt=attempt, approved=approved)
 
     def settle(self) -> None:
