@@ -6,10 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test test-slow lint types check package bench bench-continuity clean
+.PHONY: help setup demo test test-slow conformance lint types check package bench bench-continuity clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with everything pinned in requirements-dev.txt
 
@@ -31,6 +31,9 @@ test: setup lint types ## Lint, types, import contract and all fast tests
 test-slow: setup ## The tests that take minutes: the packaged zip under the real runtime client
 	@echo "Running the slow tests"
 	@$(BIN)/python -m pytest -q -m slow
+
+conformance: setup ## Hold simulator and product to a real kube-apiserver, built with Go or from KUBEBUILDER_ASSETS
+	@$(BIN)/python -m conformance
 
 lint: setup
 	@echo "Checking format, lint and imports"

@@ -9,6 +9,7 @@ see that time as well.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from chalicelib.settings import Settings
 from sandbox.aws import AwsSandbox, Ec2Timing
 from sandbox.aws.events import InstanceStateChange
 from sandbox.controllers import Controllers
+from sandbox.kube import RemoteCluster
 from sandbox.ocm import ACCOUNT_SECRET, Ocm, OcmServer, rosa_in_ocm
 from sandbox.plumbing import InProcessInvoker, Plumbing, create_resources, read_wiring
 from sandbox.rosa import Rosa, RosaTiming, Scenario
@@ -51,12 +53,14 @@ def fleet_text(
     pools: str = "",
     ocm: OcmServer | None = None,
     ocm_credentials: str = "",
+    ca_pem: str | None = None,
 ) -> str:
     """A fleet file for the cluster of *scenario*. *policies* are YAML list items, indented by six blanks.
 
     With *ocm*, the file says where OCM is, and *ocm_credentials* where its secret is kept.
     """
     listed = pools or "[" + ", ".join(f"{{name: {p.name}}}" for p in scenario.all_pools if "egress" in p.name) + "]"
+    trust = f", ca: {json.dumps(ca_pem)}" if ca_pem else ""
     return "\n".join(
         [
             f"defaults: {{mode: {mode}}}",
@@ -64,7 +68,7 @@ def fleet_text(
             f"  - name: {scenario.name}",
             f"    region: {scenario.region}",
             f"    infra_id: {scenario.infra_id}",
-            f'    api: {{url: "{api_url}", token: "{token}"}}',
+            f'    api: {{url: "{api_url}", token: "{token}"{trust}}}',
             *(_ocm_lines(scenario, ocm, ocm_credentials) if ocm else ()),
             f"    machine_pools: {listed}",
             "    policies:",
@@ -84,6 +88,18 @@ def _ocm_lines(scenario: Scenario, ocm: OcmServer, credentials: str) -> list[str
     ]
 
 
+@dataclass(frozen=True)
+class RealCluster:
+    """A real API server to play on, and the token that the product is given there.
+
+    Its clock is the wall clock, while the stage's runs ahead of it: objects look older than they are, so a scenario
+    must not depend on a node being young for more than some minutes of the stage's time.
+    """
+
+    kube: RemoteCluster
+    product_token: str
+
+
 class Stage:
     """Everything, as a context manager. `rosa`, `aws`, `ocm`, `plumbing` and `controllers` may be used directly.
 
@@ -93,6 +109,7 @@ class Stage:
         timeline: None for a stepped one of its own.
         parameters: Template parameters that differ from their defaults.
         timing: How long nodes take to join and leave.
+        real: Play on a real API server instead of the simulator.
         ocm: The fleet file names OCM, so that the product may ask it. It runs, and knows the cluster, in any case.
     """
 
@@ -106,10 +123,12 @@ class Stage:
         timing: RosaTiming | None = None,
         mode: str = "enforce",
         ocm: bool = False,
+        real: RealCluster | None = None,
     ) -> None:
         self.scenario = scenario
         self._with_ocm = ocm
-        self.timeline = timeline or SteppedTimeline()
+        self._real = real
+        self.timeline = timeline or (SteppedTimeline() if real is None else SteppedTimeline(float(int(time.time()))))
         self._policies = tuple(policies)
         self._parameters = {"FleetBucket": BUCKET, "FleetKey": KEY, **(parameters or {})}
         self._timing = timing or RosaTiming.realistic()
@@ -123,7 +142,15 @@ class Stage:
         timing = Ec2Timing(running_after_seconds=15.0, terminated_after_seconds=30.0)
         self.aws = self._stack.enter_context(AwsSandbox(self.timeline, region=self.scenario.region, timing=timing))
         self.rosa = self._stack.enter_context(
-            Rosa(self.scenario, self.aws, timing=self._timing, controllers=self._make_controllers, https=False)
+            Rosa(
+                self.scenario,
+                self.aws,
+                timing=self._timing,
+                controllers=self._make_controllers,
+                https=False,
+                remote=self._real.kube if self._real else None,
+                tokens={self._real.product_token: "egress-keeper"} if self._real else None,
+            )
         )
         self.ocm = Ocm(self.timeline.now)
         self.ocm_cluster = self.ocm.add_cluster(rosa_in_ocm(self.rosa))
@@ -132,7 +159,10 @@ class Stage:
         resources = create_resources(self.aws, TEMPLATE, self._parameters)
         connections = read_wiring(application.app, resources, project_dir=PROJECT)
         invoker = InProcessInvoker(application.app, self.aws.environment())
-        self.plumbing = Plumbing(application.app, self.aws, resources, connections, invoker)
+        # What a function wrote to a real server is seen by the platform's programs before time goes on.
+        self.plumbing = Plumbing(
+            application.app, self.aws, resources, connections, invoker, lambda _run: self.rosa.kube.settle()
+        )
         self._stack.callback(self.plumbing.stop)
         self.resources = resources
         self.inbox_url = self._subscribe_inbox(resources.refs["AlertsTopic"])
@@ -185,6 +215,7 @@ class Stage:
             self._policies,
             token=f"secretsmanager:egress-keeper/{self.scenario.name}",
             mode=self._mode,
+            ca_pem=self.rosa.ca_pem,
             ocm=self.ocm_server if self._with_ocm else None,
             ocm_credentials="secretsmanager:egress-keeper/ocm",
         )
@@ -223,4 +254,4 @@ class Stage:
         return self.plumbing.request("GET", path).json
 
 
-__all__ = ["Mail", "Stage", "fleet_text"]
+__all__ = ["Mail", "RealCluster", "Stage", "fleet_text"]

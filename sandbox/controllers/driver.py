@@ -23,7 +23,7 @@ from chalicelib.domain.twin.values import Change, Objects
 from sandbox.aws import AwsSandbox
 from sandbox.controllers import cloud
 from sandbox.controllers.objects import CPICS, EGRESS_IPS, NODES, READERS, change_of, write
-from sandbox.kube import KubeCluster
+from sandbox.kube import Kube
 from sandbox.timeline import Timer
 
 TABLES = {NODES: "nodes", EGRESS_IPS: "egress_ips", CPICS: "cpics"}
@@ -32,7 +32,7 @@ TABLES = {NODES: "nodes", EGRESS_IPS: "egress_ips", CPICS: "cpics"}
 class Controllers:
     """Both controllers of one cluster. `stop_manager` and the like are for scenarios in which one of them is down."""
 
-    def __init__(self, kube: KubeCluster, aws: AwsSandbox, behaviours: Behaviours | None = None) -> None:
+    def __init__(self, kube: Kube, aws: AwsSandbox, behaviours: Behaviours | None = None) -> None:
         self._kube = kube
         self._timeline = aws.timeline
         self._behaviours = behaviours or behaviours_of("master")

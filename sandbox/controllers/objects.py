@@ -36,7 +36,7 @@ from chalicelib.domain.twin.values import (
     Node,
     NodeChange,
 )
-from sandbox.kube import ApiError, KubeCluster
+from sandbox.kube import ApiError, Kube
 
 NODES, EGRESS_IPS, CPICS = "nodes", "egressips", "cloudprivateipconfigs"
 MANAGER = "ovnkube-control-plane"
@@ -126,7 +126,7 @@ def change_of(plural: str, old: Any, new: Any) -> Change:
 READERS = {NODES: node_of, EGRESS_IPS: egress_ip_of, CPICS: cpic_of}
 
 
-def write(kube: KubeCluster, change: Write) -> bool:
+def write(kube: Kube, change: Write) -> bool:
     """Make one write of the twin's; False where the API refused it (the object is gone, or there already).
 
     The real programs give up the handler then and find on their retry that there is nothing to do.
@@ -140,7 +140,7 @@ def write(kube: KubeCluster, change: Write) -> bool:
     return True
 
 
-def _write(kube: KubeCluster, change: Write) -> None:
+def _write(kube: Kube, change: Write) -> None:
     match change:
         case WritePodSubnets(node):
             _annotate(kube, node, POD_SUBNETS, json.dumps({"default": ["10.128.0.0/23"]}), MANAGER)
@@ -167,7 +167,7 @@ def _write(kube: KubeCluster, change: Write) -> None:
             assert_never(change)
 
 
-def _annotate(kube: KubeCluster, node: str, key: str, value: str, manager: str) -> None:
+def _annotate(kube: Kube, node: str, key: str, value: str, manager: str) -> None:
     kube.patch(NODES, node, {"metadata": {"annotations": {key: value}}}, manager=manager)
 
 
@@ -183,7 +183,7 @@ def _annotation(config: EgressConfig) -> str:
     return json.dumps([entry], separators=(",", ":"))
 
 
-def _patch_egress_ip(kube: KubeCluster, change: PatchEgressIp) -> None:
+def _patch_egress_ip(kube: Kube, change: PatchEgressIp) -> None:
     """A JSON patch, with "add" for both members: that is what erases all other annotations with the first mark."""
     operations: list[dict[str, Any]] = []
     if change.mark is not None:
@@ -195,7 +195,7 @@ def _patch_egress_ip(kube: KubeCluster, change: PatchEgressIp) -> None:
     kube.patch(EGRESS_IPS, change.egress_ip, operations, manager=MANAGER)
 
 
-def _set_status(kube: KubeCluster, change: SetCpicStatus) -> None:
+def _set_status(kube: Kube, change: SetCpicStatus) -> None:
     condition = {
         "type": "Assigned",
         "status": change.assigned.value,
@@ -207,7 +207,7 @@ def _set_status(kube: KubeCluster, change: SetCpicStatus) -> None:
     kube.patch(CPICS, addressing.cpic_name(change.address), patch, manager=CNCC, subresource="status")
 
 
-def _emit(kube: KubeCluster, change: EmitEvent) -> None:
+def _emit(kube: Kube, change: EmitEvent) -> None:
     """A repeated event counts up, as the event recorder of the real program does."""
     name = f"{change.egress_ip}.{change.reason.lower()}"
     there = [event for event in kube.list("events", "default") if event["metadata"]["name"] == name]
@@ -229,5 +229,5 @@ def _emit(kube: KubeCluster, change: EmitEvent) -> None:
     kube.create("events", event, manager=MANAGER, namespace="default")
 
 
-def _stamp(kube: KubeCluster) -> str:
+def _stamp(kube: Kube) -> str:
     return datetime.fromtimestamp(kube.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,7 +6,8 @@
     with KubeServer(cluster) as server:
         ...  # any Kubernetes client, with kubeconfig(server.url, "secret")
 
-Where it differs from the server, it is wrong: ``tests/sandbox/kube/contract.py`` can be pointed at either.
+Where it differs from the server, it is wrong: ``tests/sandbox/kube/test_contract_*.py`` hold both to the same, and
+``RemoteCluster`` puts a real server in its place.
 """
 
 from sandbox.kube.certificates import make_certificates
@@ -14,15 +15,19 @@ from sandbox.kube.cluster import KubeCluster
 from sandbox.kube.errors import ApiError
 from sandbox.kube.faults import Denial, Fault, Faults, RequestLog, RequestRecord
 from sandbox.kube.kubeconfig import kubeconfig
+from sandbox.kube.remote import RemoteCluster
 from sandbox.kube.server import KubeServer, TlsFiles
+from sandbox.kube.verbs import Kube
 
 __all__ = [
     "ApiError",
     "Denial",
     "Fault",
     "Faults",
+    "Kube",
     "KubeCluster",
     "KubeServer",
+    "RemoteCluster",
     "RequestLog",
     "RequestRecord",
     "TlsFiles",

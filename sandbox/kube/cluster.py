@@ -129,6 +129,9 @@ class KubeCluster:
         """
         return self.store.subscribe(callback)
 
+    def settle(self) -> None:
+        """Nothing to wait for: subscribers hear of each write before it returns."""
+
     def compact(self) -> None:
         """Forget all history, as etcd does every few minutes: continue tokens and watches from before are answered
         410.

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from sandbox.aws import AwsSandbox
-from sandbox.kube import ApiError, KubeCluster
+from sandbox.kube import ApiError, Kube
 from sandbox.rosa import metadata_operator, nodes
 from sandbox.rosa.machines import Machine, Machines
 from sandbox.rosa.naming import pool_annotations, pool_labels
@@ -37,7 +37,7 @@ Step = tuple[float, Callable[[], None]]
 class NodeLife:
     """Takes the steps of every node of one cluster, on the sandbox's timeline."""
 
-    def __init__(self, kube: KubeCluster, machines: Machines, aws: AwsSandbox, scenario: Scenario) -> None:
+    def __init__(self, kube: Kube, machines: Machines, aws: AwsSandbox, scenario: Scenario) -> None:
         self._kube = kube
         self._machines = machines
         self._aws = aws

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.kube import ApiError, KubeCluster
+from sandbox.kube import ApiError, Kube
 from sandbox.rosa.machines import Machine
 from sandbox.rosa.naming import CLASSIC_POOL_KEYS
 
@@ -21,7 +21,7 @@ MANAGER = "managed-node-metadata-operator"
 class MetadataOperator:
     """The operator of one cluster, and the labels of the Machines, which only it reads here."""
 
-    def __init__(self, kube: KubeCluster) -> None:
+    def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._machine_labels: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()

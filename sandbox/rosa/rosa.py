@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sandbox.aws import AwsSandbox
-from sandbox.kube import KubeCluster, KubeServer, kubeconfig, make_certificates
+from sandbox.kube import Kube, KubeCluster, KubeServer, RemoteCluster, kubeconfig, make_certificates
 from sandbox.rosa import nodes
 from sandbox.rosa.life import NodeLife
 from sandbox.rosa.machines import Machine, Machines
@@ -77,6 +77,7 @@ class Rosa:
         tokens: Mapping[str, str] | None = None,
         port: int = 0,
         https: bool = True,
+        remote: RemoteCluster | None = None,
     ) -> None:
         """Nothing runs yet.
 
@@ -89,17 +90,21 @@ class Rosa:
             port: TCP port of the cluster API; 0 for a free one.
             https: Serve with a certificate of an authority of the cluster's own, `ca_pem`. kubectl sends no token
                 over plain HTTP.
+            remote: A real API server to live on instead of the simulator; *tokens* must be some that it knows. What is
+                on it stays there at the end.
         """
         self.scenario = scenario
         self.aws = aws
         self.timing = timing or RosaTiming()
         self.tokens = dict(tokens or {"sandbox": "system:admin"})
-        self.kube = KubeCluster(tokens=self.tokens, clock=aws.timeline.now)
+        self.kube: Kube = remote or KubeCluster(tokens=self.tokens, clock=aws.timeline.now)
+        self.kube.clock = aws.timeline.now
+        self._remote_url = "" if remote is None else remote.url
         self._make_controllers = controllers
         self._controllers: Sequence[Controller] = ()
         self._port = port
         self._https = https
-        self.ca_pem: str | None = None
+        self.ca_pem = None if remote is None else remote.ca_pem
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._standing = False
@@ -110,7 +115,7 @@ class Rosa:
         self.machines = Machines(self.aws, self.scenario)
         self._life = NodeLife(self.kube, self.machines, self.aws, self.scenario)
         self._metadata_operator = MetadataOperator(self.kube)
-        self._server = self._serve()
+        self._server = self._serve(self.kube) if isinstance(self.kube, KubeCluster) else None
         self._stand_up()
         self._controllers = self._make_controllers(self)
         for controller in self._controllers:
@@ -123,14 +128,15 @@ class Rosa:
         """Stop the controllers and the API. What is on EC2 stays there."""
         for controller in reversed(self._controllers):
             controller.stop()
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     # --- reading ---
 
     @property
     def api_url(self) -> str:
         """Where the cluster API answers."""
-        return self._server.url
+        return self._server.url if self._server is not None else self._remote_url
 
     def kubeconfig(self, token: str | None = None) -> str:
         """A kubeconfig (YAML) for `kubectl` and `oc`, with *token* or the first one."""
@@ -259,13 +265,13 @@ class Rosa:
             self.aws.timing.running_after_seconds = ec2_takes
         self._standing = True
 
-    def _serve(self) -> KubeServer:
+    def _serve(self, kube: KubeCluster) -> KubeServer:
         if not self._https:
-            return KubeServer(self.kube, self._port)
+            return KubeServer(kube, self._port)
         with tempfile.TemporaryDirectory(prefix="sandbox-tls-") as directory:
             # The files are read when the server starts and needed no longer.
             files, self.ca_pem = make_certificates(Path(directory))
-            return KubeServer(self.kube, self._port, files)
+            return KubeServer(kube, self._port, files)
 
     def _launch(self, pool: _Pool, zone: str, timing: RosaTiming) -> None:
         """One more machine for *pool*, whose node joins at the pace of *timing*."""

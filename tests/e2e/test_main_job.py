@@ -16,6 +16,7 @@ import pytest
 from sandbox.aws.faults import broken, throttled
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Stage
+from tests.e2e.staging import staged
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 LABEL = "k8s.ovn.org/egress-assignable"
@@ -40,7 +41,7 @@ def scenario(replicas_in_c: int = 2) -> Scenario:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    with Stage(scenario(), POLICIES) as running:
+    with staged(scenario(), POLICIES) as running:
         yield running
 
 
@@ -75,7 +76,7 @@ def reservations(stage: Stage) -> dict[str, dict[str, Any]]:
 
 def test_a_growing_pool_ends_with_every_address_serving() -> None:
     """EC2's event alone, without the schedule, leads through all functions to assigned addresses."""
-    with Stage(scenario(replicas_in_c=0), POLICIES) as stage:
+    with staged(scenario(replicas_in_c=0), POLICIES) as stage:
         minutes(stage, 3)
         assert {a.split(".")[2] for a in serving(stage)} == {"100", "150"}
         stage.plumbing.invocations.clear()

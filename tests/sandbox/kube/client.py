@@ -24,7 +24,7 @@ NODES = "/api/v1/nodes"
 NAMESPACES = "/api/v1/namespaces"
 EVENTS = "/api/v1/namespaces/default/events"
 
-ADMIN, CONTROL_PLANE = "admin", "control plane"
+ADMIN, CONTROL_PLANE, NOBODY = "admin", "control plane", "nobody"
 
 _RUN = secrets.token_hex(3)
 _numbers = itertools.count(1)

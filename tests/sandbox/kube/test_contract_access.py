@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sandbox.kube.client import EGRESS_IPS, NODES, Api, applied
+from tests.sandbox.kube.client import EGRESS_IPS, EVENTS, NOBODY, NODES, Api, applied, egress_ip
 
 
 @pytest.mark.parametrize("token", ["", "nobody-knows-this"])
@@ -16,6 +16,34 @@ def test_without_a_known_token_everything_is_401(api: Api, token: str) -> None:
     reply = api.get(NODES, token=token)
     assert (reply.status, reply.reason, reply.message) == (401, "Unauthorized", "Unauthorized")
     assert "details" not in reply.body
+
+
+DENIED = [
+    pytest.param("GET", NODES, "", 'nodes is forbidden: User "nobody" cannot list resource "nodes"', id="list"),
+    pytest.param(
+        "GET", f"{NODES}/n", "n", 'nodes "n" is forbidden: User "nobody" cannot get resource "nodes"', id="get"
+    ),
+    pytest.param(
+        *("PATCH", f"{NODES}/n/status", "n"),
+        'nodes "n" is forbidden: User "nobody" cannot patch resource "nodes/status"',
+        id="subresource",
+    ),
+    pytest.param("POST", EGRESS_IPS, "", 'cannot create resource "egressips" in API group "k8s.ovn.org"', id="create"),
+    pytest.param("DELETE", f"{EGRESS_IPS}/x", "x", 'cannot delete resource "egressips"', id="delete"),
+    pytest.param("DELETE", EGRESS_IPS, "", 'cannot deletecollection resource "egressips"', id="collection"),
+    pytest.param("GET", EVENTS, "", 'in the namespace "default"', id="namespace"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "name", "words"), DENIED)
+def test_what_a_user_may_not_do_is_403(api: Api, method: str, path: str, name: str, words: str) -> None:
+    """Before anything else is looked at: verb, resource and scope are named, in details only what the path names."""
+    body = egress_ip("x") if method in ("POST", "PATCH") else None
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    reply = api.call(method, path, body, kind, role=NOBODY)
+    assert (reply.status, reply.reason, reply.body["details"].get("name", "")) == (403, "Forbidden", name)
+    assert words in reply.message
+    assert "causes" not in reply.body["details"]
 
 
 def test_an_absent_object_is_a_404_that_names_it(api: Api) -> None:

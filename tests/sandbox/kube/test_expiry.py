@@ -18,38 +18,6 @@ from sandbox.kube.writing import Target
 from tests.sandbox.kube.client import ADMIN, EGRESS_IPS, NODES, Api, egress_ip
 
 
-def test_a_continue_token_expires(cluster: KubeCluster, served: Api) -> None:
-    """410 with a token that goes on regardless, showing what is there by then."""
-    for index in range(4):
-        cluster.create("egressips", egress_ip(f"web-{index}"), manager="test")
-    token = served.get(f"{EGRESS_IPS}?limit=2").body["metadata"]["continue"]
-    cluster.delete("egressips", "web-3")
-    cluster.compact()
-    reply = served.get(f"{EGRESS_IPS}?limit=2&continue={token}")
-    assert (reply.status, reply.reason) == (410, "Expired")
-    assert reply.message.startswith("The provided continue parameter is too old to display a consistent list result.")
-    rest = served.get(f"{EGRESS_IPS}?limit=2&continue={reply.body['metadata']['continue']}")
-    assert [item["metadata"]["name"] for item in rest.body["items"]] == ["web-2"]
-
-
-def test_a_token_of_the_latest_state_outlives_a_compaction(cluster: KubeCluster, served: Api) -> None:
-    """Nothing was written since, so nothing is lost."""
-    for index in range(3):
-        cluster.create("egressips", egress_ip(f"web-{index}"), manager="test")
-    token = served.get(f"{EGRESS_IPS}?limit=2").body["metadata"]["continue"]
-    cluster.compact()
-    assert len(served.get(f"{EGRESS_IPS}?limit=2&continue={token}").body["items"]) == 1
-
-
-def test_an_exact_version_expires(cluster: KubeCluster, served: Api) -> None:
-    """410."""
-    version = served.get(EGRESS_IPS).body["metadata"]["resourceVersion"]
-    cluster.create("egressips", egress_ip("web"), manager="test")
-    cluster.compact()
-    reply = served.get(f"{EGRESS_IPS}?resourceVersion={version}&resourceVersionMatch=Exact")
-    assert (reply.status, reply.message) == (410, "The resourceVersion for the provided list is too old.")
-
-
 def test_a_watch_from_a_forgotten_version_is_told_so(cluster: KubeCluster, served: Api) -> None:
     """HTTP 200 and one ERROR event with the 410 inside, after which the stream ends."""
     version = served.get(EGRESS_IPS).body["metadata"]["resourceVersion"]
