@@ -1,7 +1,8 @@
 """The command line: the same use cases as the functions, from a terminal.
 
 Documents go to standard output (tables, or JSON with `--json`), progress and errors to standard error. Exit codes:
-0 all as desired, 2 differences or findings, 3 refused by the guard, 1 could not be done.
+0 all as desired, 2 differences or findings, 3 refused by the guard or not approved, 1 could not be done, 130 broken
+off.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from chalicelib import text
+from chalicelib import cli_pools, text
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Severity
 from chalicelib.fleet import FleetError
@@ -25,11 +26,12 @@ from chalicelib.usecases.visit import Look, Outcome, Outside, visit
 from chalicelib.usecases.work import pace_of
 from chalicelib.wiring import DIGEST, Runtime
 
-AS_DESIRED, FAILED, DIFFERENT, REFUSED = 0, 1, 2, 3
+AS_DESIRED, FAILED, DIFFERENT, REFUSED, BROKEN_OFF = 0, 1, 2, 3, 130
 
 DESCRIPTION = "Keeps the egress addresses of ROSA clusters assigned, reserved and true."
 EPILOG = (
-    "exit codes: 0 all as desired; 2 differences or findings; 3 refused by the guard; 1 could not be done. "
+    "exit codes: 0 all as desired; 2 differences or findings; 3 refused by the guard or not approved; "
+    "1 could not be done; 130 broken off. "
     "AWS is reached with the usual variables (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL)."
 )
 
@@ -58,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FleetError, SettingsError, BadInput, NoSuchThing, AdapterError) as error:
         print(f"egress-keeper: {error}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print("egress-keeper: broken off; what was done is whole, and the next run goes on from there", file=sys.stderr)
+        return BROKEN_OFF
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
@@ -72,6 +77,8 @@ def _parser() -> Parser:
         ("drift", "one verdict per address across cluster and AWS; changes nothing"),
         ("apply", "carry out the plan"),
         ("visit", "one complete visit: carry out the plan and tell people, as the functions do"),
+        ("wait", "wait until machine pools can carry egress addresses, saying how far they are; changes nothing"),
+        ("release", "give back all that is ours on a cluster in mode observe: EgressIPs, reservations, labels"),
         ("validate", "check the fleet file"),
     ):
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -79,7 +86,9 @@ def _parser() -> Parser:
         command.add_argument("--json", action="store_true", help="print JSON (docs/schemas) instead of tables")
         if name != "validate":
             command.add_argument("--cluster", metavar="NAME", help="one cluster of the fleet (default: all)")
-        if name in ("apply", "visit"):
+        if name in ("wait", "release"):
+            cli_pools.add_arguments(command, name)
+        if name in ("apply", "visit", "release"):
             command.add_argument("--approve", metavar="DIGEST", type=_digest, help="approve exactly the plan so named")
     return parser
 
@@ -102,6 +111,8 @@ def _run(arguments: argparse.Namespace) -> int:
     names = [runtime.cluster(arguments.cluster).name] if arguments.cluster else list(runtime.fleet.clusters)
     if getattr(arguments, "approve", None) and len(names) > 1:
         raise BadInput("--approve: names one plan; give --cluster too")
+    if arguments.command == "release" and not arguments.cluster:
+        raise BadInput("--cluster: is missing; a release is of one cluster, named")
     command = COMMANDS[arguments.command]
     answers = []
     for name in names:
@@ -157,6 +168,20 @@ def _ask_apply(runtime: Runtime, name: str, arguments: argparse.Namespace) -> An
 
 def _ask_visit(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
     return _visit(runtime, name, arguments.approve, tell_people=True)
+
+
+def _ask_wait(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    document, complete = cli_pools.ask_wait(runtime, name, arguments)
+    return Answer(document, AS_DESIRED if complete else DIFFERENT)
+
+
+def _ask_release(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    document, released = cli_pools.ask_release(runtime, name, arguments)
+    if released.complete:
+        return Answer(document, AS_DESIRED)
+    if released.applied is None and released.plan.actions:
+        return Answer(document, REFUSED)
+    return Answer(document, FAILED if released.failed or released.applied is None else DIFFERENT)
 
 
 def _look(runtime: Runtime, name: str) -> Look:
@@ -226,4 +251,6 @@ COMMANDS: Mapping[str, Command] = {
     "drift": Command(_ask_drift, text.drift_text),
     "apply": Command(_ask_apply, text.visit_text),
     "visit": Command(_ask_visit, text.visit_text),
+    "wait": Command(_ask_wait, text.wait_text),
+    "release": Command(_ask_release, text.release_text),
 }

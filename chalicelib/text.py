@@ -129,6 +129,64 @@ def visit_text(document: Document) -> str:
     )
 
 
+def wait_text(document: Document) -> str:
+    """How far machine pools are: one line a node, and what it lacks."""
+    parts = [_title(document, "machine pools " + ("can carry" if document["complete"] else "can't all carry yet"))]
+    rows = [
+        (
+            pool["pool"],
+            node["node"] or node["instance"],
+            node["zone"],
+            _yes(node["node"] is not None),
+            _yes(node["ready"]),
+            _yes(node["labelled"]),
+            "yes" if node["able"] else f"no: {'; '.join(node['missing'])}",
+        )
+        for pool in document["pools"]
+        for node in pool["nodes"]
+    ]
+    if rows:
+        parts.append(table(("POOL", "NODE", "ZONE", "REGISTERED", "READY", "LABELLED", "ABLE TO CARRY"), rows))
+    missing = [f"  machine pool {pool['pool']}: {what}" for pool in document["pools"] for what in pool["missing"]]
+    if missing:
+        parts.append("\n".join(["Missing:", *missing]))
+    return "\n\n".join([*parts, *_unknown(document)]) + "\n"
+
+
+def release_plan_text(document: Document) -> str:
+    """What a release is about to take away, with the digest that approves it."""
+    lines = [f"  {n}. {action['summary']}" for n, action in enumerate(document["actions"], 1)]
+    return "\n".join([f"To be given back (digest {document['digest']}):", *lines])
+
+
+def release_text(document: Document) -> str:
+    """What a release gave back, and what is left."""
+    parts = [f"Cluster {document['cluster']}: release"]
+    if document["applied"] is None:
+        if document["actions"]:
+            parts.append(release_plan_text(document))
+            command = f"egress-keeper release --cluster {document['cluster']} --approve {document['digest']}"
+            parts.append(f"Nothing was changed. To carry it out: {command}")
+    elif document["applied"]:
+        parts.append("\n".join(["Given back:", *[f"  {summary}" for summary in document["applied"]]]))
+    if document["failed"]:
+        lines = [f"  {failure['action']}\n    {failure['why']}" for failure in document["failed"]]
+        parts.append("\n".join(["Failed:", *lines]))
+    if document["stopped"] and document["stopped"] != "not approved":
+        parts.append(f"Stopped: {document['stopped']}.")
+    if document["waiting"]:
+        parts.append("\n".join(["Still waited for:", *[f"  {item}" for item in document["waiting"]]]))
+    if document["withheld"]:
+        parts.append("\n".join(["Stays:", *[f"  {item['what']}: {item['why']}" for item in document["withheld"]]]))
+    if document["complete"]:
+        parts.append(f"Nothing of ours is left. Take {document['cluster']} out of the fleet file.")
+    return "\n\n".join([*parts, *_unknown(document)]) + "\n"
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
 def addresses_table(document: Document) -> str:
     """address → policy → zone → node → interface → reservation, one line each."""
     return table(

@@ -26,14 +26,15 @@ from chalicelib.wiring import Runtime
 from tests import factories
 from tests.fakes import Clock, FakeMemory, FakeQueues
 from tests.situations import SITUATIONS, drifted, first_visit, reservations_left_over
+from tests.usecases.test_releasing import World as ReleaseWorld
+from tests.usecases.test_waiting import DESIRED as WAITING
+from tests.usecases.test_waiting import seen, waited
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "answers-1.json").read_text(encoding="utf-8"))
 REGISTRY = Resource.from_contents(SCHEMA) @ Registry()
 VALIDATOR = Draft202012Validator(SCHEMA, registry=REGISTRY, format_checker=FormatChecker())
 FREE_KEYS = {"tags", "labels", "marks", "before", "after"}
 """Members whose own keys are free (tags and labels); of `before` and `after` only those of a TagReservation."""
-
-ONLY_IN_A_RELEASE = {"UnlabelPool", "UnlabelNode"}
 
 Document = dict[str, Any]
 
@@ -64,9 +65,33 @@ def run_documents() -> list[Document]:
     return [json.loads(json.dumps(document)) for document in made]
 
 
+def pool_documents() -> list[Document]:
+    """Waits and releases: ended well, ended early, not approved, and one that failed."""
+    worlds = [ReleaseWorld() for _ in range(4)]
+    worlds[2].ec2.fail("release_reservation")
+    releases = [
+        (worlds[0], worlds[0].release()),
+        (worlds[1], worlds[1].release(lambda _: False)),
+        (worlds[2], worlds[2].release()),
+        (worlds[3], worlds[3].release(timeout=0)),
+    ]
+    waits = [waited(seen())[0], waited(seen(instances=(factories.instance("a"),), nodes=()))[0]]
+    made = [
+        *(documents.envelope("release", [documents.release_document(w.desired, r)]) for w, r in releases),
+        *(documents.envelope("wait", [documents.wait_document(WAITING, result)]) for result in waits),
+    ]
+    return [json.loads(json.dumps(document)) for document in made]
+
+
+def test_waits_and_releases_are_as_described() -> None:
+    """However they end."""
+    for document in pool_documents():
+        assert problems(document) == [], document["schema"]
+
+
 @cache
 def all_documents() -> tuple[Document, ...]:
-    return (*[d for situation in SITUATIONS for d in documents_of(situation())], *run_documents())
+    return (*[d for situation in SITUATIONS for d in documents_of(situation())], *run_documents(), *pool_documents())
 
 
 @cache
@@ -92,7 +117,8 @@ def test_the_situations_reach_every_kind_of_action_and_most_states() -> None:
     """What no situation produces would be described without proof."""
     planned = [situation().look.planned for situation in SITUATIONS]
     planned_kinds = {type(a).__name__ for p in planned for a in p.actions}
-    assert planned_kinds | ONLY_IN_A_RELEASE == {kind.__name__ for kind in actions.Action.__args__}
+    released = {type(action).__name__ for action in ReleaseWorld().release(lambda _: False).plan.actions}
+    assert planned_kinds | released == {kind.__name__ for kind in actions.Action.__args__}
     states = {verdict.state for p in planned for verdict in p.verdicts}
     assert {State.SERVING, State.ABSENT, State.FAILED, State.STATUS_UNBACKED, State.UNASSIGNED} <= states
     assert {a.source for p in planned for a in p.allocations} == {"fleet", "object", "reservation", "chosen"}

@@ -12,8 +12,11 @@ from typing import Any
 from chalicelib.domain.plan import Plan, action_document, plain
 from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import Snapshot, Unknown
+from chalicelib.domain.spec import ClusterSpec
 from chalicelib.usecases.act import Report
+from chalicelib.usecases.releasing import Released
 from chalicelib.usecases.visit import Look, Outcome
+from chalicelib.usecases.waiting import Waited
 
 Document = dict[str, Any]
 
@@ -69,6 +72,38 @@ def visit_document(outcome: Outcome) -> Document:
     }
 
 
+def wait_document(desired: ClusterSpec, waited: Waited) -> Document:
+    """How far machine pools are, and what each of their nodes lacks."""
+    return {
+        **_header_of(desired, waited.observed),
+        "complete": waited.complete,
+        "pools": [{**plain(pool), "complete": pool.complete, "reasons": list(pool.reasons)} for pool in waited.pools],
+        "unknown": _unknown(waited.observed),
+    }
+
+
+def release_document(desired: ClusterSpec, released: Released) -> Document:
+    """What was to be given back, what was, and what is still waited for."""
+    done = released.applied is not None
+    failed = [{"action": failure.action.summary, "why": failure.why} for failure in released.failed or ()]
+    return {
+        **_header_of(desired, released.observed),
+        **actions_document(released.plan),
+        "withheld": plain(released.plan.withheld),
+        "complete": released.complete,
+        "applied": [action.summary for action in released.applied or ()] if done else None,
+        "failed": failed if done else None,
+        "waiting": list(released.waiting),
+        "stopped": released.stopped or None,
+        "unknown": _unknown(released.observed),
+    }
+
+
+def actions_document(planned: Plan) -> Document:
+    """The changes of a plan, and the digest that approves them."""
+    return {"digest": planned.digest, "actions": [action_document(action) for action in planned.actions]}
+
+
 def run_document(record: RunRecord) -> Document:
     """A remembered run: its summary, and the visit's document once it has ended."""
     return {
@@ -88,17 +123,16 @@ def runs_document(cluster: str, records: Sequence[RunRecord]) -> Document:
 
 
 def _header(look: Look) -> Document:
-    return {
-        "cluster": look.desired.name,
-        "mode": look.desired.mode.value,
-        "taken_at": look.observed.taken_at.isoformat(),
-    }
+    return _header_of(look.desired, look.observed)
+
+
+def _header_of(desired: ClusterSpec, observed: Snapshot) -> Document:
+    return {"cluster": desired.name, "mode": desired.mode.value, "taken_at": observed.taken_at.isoformat()}
 
 
 def _plan(planned: Plan) -> Document:
     return {
-        "digest": planned.digest,
-        "actions": [action_document(action) for action in planned.actions],
+        **actions_document(planned),
         "findings": _findings(planned.cluster, planned.findings),
         "withheld": plain(planned.withheld),
         "allocations": plain(planned.allocations),
