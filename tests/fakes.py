@@ -216,6 +216,8 @@ class FakeOcm(Failing):
 
     def set_pool_labels(self, cluster: OcmCluster, name: str, labels: Mapping[str, str]) -> None:
         self._ask("set_pool_labels")
+        if name not in self.pools:
+            raise NotFound("OCM", "label node pool", f"404: {name} not found")
         self._wrote("set_pool_labels", name, dict(labels))
         self.pools[name] = replace(self.pools[name], labels=dict(labels))
 
