@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib import telemetry, text
 from sandbox.narrating import say, scene, show
 from sandbox.plumbing import Invocation
+from sandbox.pool_scene import play as play_pools
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Stage
 
@@ -66,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
         demo.drift()
         demo.ask_over_rest()
         good = demo.conclude()
+    good = play_pools("7. A machine pool gets one more label: by egress-keeper, and by the guide's command") and good
     say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running.")
     return 0 if good else 1
 

@@ -69,6 +69,7 @@ def plan_pools(terrain: Terrain, memory: Remembered) -> Pooling:
             planner.miss(wish)
         else:
             planner.create(wish)
+    planner.finish()
     return out
 
 
@@ -121,6 +122,14 @@ class _Planner:
     memory: Remembered
     ground: Ground
     out: Pooling
+    made: list[tuple[str, CreatePool]] = field(default_factory=list)
+    impossible: dict[str, list[str]] = field(default_factory=dict)
+    """What is wrong with an entry of the fleet file, by its name."""
+
+    def finish(self) -> None:
+        """An entry of which one pool can't be made has none made: half of the zones would look like all of them."""
+        self.out.create += [action for entry, action in self.made if entry not in self.impossible]
+        self.out.findings += [_impossible(entry, problems) for entry, problems in sorted(self.impossible.items())]
 
     @property
     def now(self) -> datetime:
@@ -149,13 +158,13 @@ class _Planner:
             return
         pool = new_pool(wish, self.ground, POOL_LABELS)
         if isinstance(pool, tuple):
-            self.out.findings.append(_impossible(wish, pool))
+            self.impossible.setdefault(wish.entry, []).extend(pool)
             return
         zone_by_subnet = {subnet.id: subnet.zone for subnet in self.ground.subnets}
         zones = (zone_by_subnet[pool.subnet],) if pool.subnet else (pool.zone,) if pool.zone else wish.zones
         least, most = carries(pool, self.ground.limits)
-        self.out.create.append(
-            CreatePool(pool, zones, least, most, (), f"the fleet file wants it (machine_pools {wish.entry})")
+        self.made.append(
+            (wish.entry, CreatePool(pool, zones, least, most, (), f"machine_pools {wish.entry} of the fleet file"))
         )
         # The next one has less room below the cluster's limit of nodes.
         made = MachinePool(pool.name, pool.labels, pool.instance_type, pool.scaling, zones)
@@ -290,12 +299,12 @@ def _watched(watch: Finding, pool: MachinePool, memo: Memo) -> Finding:
     )
 
 
-def _impossible(wish: WishedPool, problems: tuple[str, ...]) -> Finding:
+def _impossible(entry: str, problems: list[str]) -> Finding:
     return Finding(
         Kind.POOL_IMPOSSIBLE,
-        f"machine pool {wish.name}",
+        f"machine pool {entry}",
         Severity.WARNING,
-        f"Machine pool {wish.name} can't be made: {'; '.join(problems)}.",
+        f"Machine pool {entry} can't be made: {'; '.join(dict.fromkeys(problems))}.",
         impact="Nothing was sent to OCM; its nodes are missing.",
         todo="Correct the fleet file.",
     )
