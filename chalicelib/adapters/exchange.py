@@ -50,7 +50,7 @@ class Http:
     """
 
     def __init__(
-        self, *, connect: float = 3.0, read: float = 15.0, clock: Callable[[], float] = time.monotonic
+        self, *, connect: float = 3.0, read: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._connect = connect
         self._read = read

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 15.0
 """So long is an endpoint asked again that answers 5xx or nothing; 4xx is final (the SDK's rule)."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 6.0
-EXCHANGE_SECONDS = 10.0
+EXCHANGE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ JITTER = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 """The most that a Retry-After is obeyed."""
 
-OPERATION_SECONDS = 30.0
-"""For one operation with its pages, repeats and pauses: a visit that cannot reach OCM must not be late for the rest."""
+OPERATION_SECONDS = 20.0
+"""For one operation with its pages, repeats and pauses: an OCM that hangs must not make a visit late, and a REST answer
+has 29 s in all."""
 
 ANNOUNCEMENTS = ("Warning", "Deprecation", "X-OCM-Deprecation-Message")
 """Headers by which OCM says what will change."""
