@@ -88,6 +88,12 @@ def _parser() -> Parser:
             command.add_argument("--cluster", metavar="NAME", help="one cluster of the fleet (default: all)")
         if name in ("wait", "release"):
             cli_pools.add_arguments(command, name)
+        if name in ("plan", "drift", "apply", "visit"):
+            command.add_argument(
+                "--settled",
+                action="store_true",
+                help="what is wrong has been so for more than a minute: remedies need not wait for a second visit",
+            )
         if name in ("apply", "visit", "release"):
             command.add_argument("--approve", metavar="DIGEST", type=_digest, help="approve exactly the plan so named")
     return parser
@@ -146,28 +152,28 @@ def _validate(runtime: Runtime, *, as_json: bool) -> int:
     return AS_DESIRED
 
 
-def _ask_capacity(runtime: Runtime, name: str, _arguments: argparse.Namespace) -> Answer:
-    seen = _look(runtime, name)
+def _ask_capacity(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    seen = _look(runtime, name, arguments)
     return Answer(documents.capacity_document(seen), FAILED if seen.observed.unknown() else AS_DESIRED)
 
 
-def _ask_plan(runtime: Runtime, name: str, _arguments: argparse.Namespace) -> Answer:
-    seen = _look(runtime, name)
+def _ask_plan(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    seen = _look(runtime, name, arguments)
     return Answer(documents.plan_document(seen), _code_of_look(seen))
 
 
-def _ask_drift(runtime: Runtime, name: str, _arguments: argparse.Namespace) -> Answer:
-    seen = _look(runtime, name)
+def _ask_drift(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    seen = _look(runtime, name, arguments)
     code = _code_of_look(seen)
     return Answer(documents.drift_document(seen), DIFFERENT if code == REFUSED else code)
 
 
 def _ask_apply(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
-    return _visit(runtime, name, arguments.approve, tell_people=False)
+    return _visit(runtime, name, arguments, tell_people=False)
 
 
 def _ask_visit(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
-    return _visit(runtime, name, arguments.approve, tell_people=True)
+    return _visit(runtime, name, arguments, tell_people=True)
 
 
 def _ask_wait(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
@@ -184,13 +190,14 @@ def _ask_release(runtime: Runtime, name: str, arguments: argparse.Namespace) -> 
     return Answer(document, FAILED if released.failed or released.applied is None else DIFFERENT)
 
 
-def _look(runtime: Runtime, name: str) -> Look:
-    seen = runtime.look(name)
+def _look(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Look:
+    seen = runtime.look(name, settled=getattr(arguments, "settled", False))
     assert isinstance(seen, Look)  # noqa: S101 - the wiring's lazy imports hide the type
     return seen
 
 
-def _visit(runtime: Runtime, name: str, approved: str | None, *, tell_people: bool) -> Answer:
+def _visit(runtime: Runtime, name: str, arguments: argparse.Namespace, *, tell_people: bool) -> Answer:
+    """What earlier visits remember is read wherever there is a table: remedies wait until a finding has settled."""
     desired = runtime.cluster(name)
     adapters, settings = runtime.adapters, runtime.settings
     can_tell = tell_people and bool(settings.table and settings.topic_arn)
@@ -200,7 +207,7 @@ def _visit(runtime: Runtime, name: str, approved: str | None, *, tell_people: bo
         adapters.cluster(desired),
         adapters.ec2(desired),
         runtime.clock,
-        memory=adapters.memory if can_tell else None,
+        memory=adapters.memory if can_tell or (settings.table and not tell_people) else None,
         alerts=adapters.alerts if can_tell else None,
         ocm=adapters.ocm(desired),
         token=adapters.token(desired),
@@ -211,7 +218,8 @@ def _visit(runtime: Runtime, name: str, approved: str | None, *, tell_people: bo
         outside,
         pace_of(settings),
         run_id=f"{name}.cli.{started:%Y%m%dT%H%M%S}",
-        approved=approved,
+        approved=arguments.approve,
+        settled=arguments.settled,
     )
     return Answer(documents.visit_document(outcome), _code_of_visit(outcome))
 

@@ -98,8 +98,8 @@ def _expected(row: Mapping[str, Any]) -> str:
 
 
 def drift_text(document: Document) -> str:
-    """One line per address, then the findings."""
-    parts = [_title(document, "drift"), addresses_table(document)]
+    """One line per address, all sides of those that do not serve, then the findings."""
+    parts = [_title(document, "drift"), addresses_table(document), *_not_serving(document)]
     if not document["findings"] and not document["unknown"]:
         parts.append("Everything is as desired.")
     return "\n\n".join([*parts, *_findings(document), *_moving(document), *_unknown(document)]) + "\n"
@@ -204,6 +204,23 @@ def addresses_table(document: Document) -> str:
             for row in document["addresses"]
         ],
     )
+
+
+def _not_serving(document: Document) -> list[str]:
+    lines = []
+    for row in document["addresses"]:
+        if row["serving_node"]:
+            continue
+        on = f" ({row['interface_node'] or 'no node of the cluster'})" if row["interface"] else ""
+        lines += [
+            f"  {row['address']} of {row['policy']}: its pods leave by {row['traffic']}",
+            f"    wish: {_yes(row['desired'])}; spec: {_yes(row['in_spec'])}",
+            f"    status: {row['claimed_node'] or 'no node'}; CloudPrivateIPConfig: {row['cpic']}",
+            f"    interface: {row['interface'] or 'none'}{on}; reservation: {row['reservation'] or 'none'}",
+        ]
+        lines += [f"    remedy: {row['remedy']}"] if row["remedy"] else []
+        lines += [f"    a person is needed: {row['person']}"] if row["person"] else []
+    return ["\n".join(["Not serving:", *lines])] if lines else []
 
 
 def _title(document: Document, what: str) -> str:

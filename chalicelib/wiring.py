@@ -286,8 +286,14 @@ class Runtime:
 
         return envelope("drift", [drift_document(self.look(name))])
 
-    def look(self, name: str) -> Any:
-        """Observe and plan one cluster, with what earlier visits remember where there is a table; change nothing."""
+    def look(self, name: str, *, settled: bool = False) -> Any:
+        """Observe and plan one cluster, with what earlier visits remember where there is a table; change nothing.
+
+        Args:
+            settled: A person says that what is wrong has been so for a while.
+        """
+        from dataclasses import replace
+
         from chalicelib.domain.remembered import remembered
         from chalicelib.usecases.visit import Outside, look, recall
         from chalicelib.usecases.work import pace_of
@@ -295,8 +301,9 @@ class Runtime:
         desired = self.cluster(name)
         stored, _ = recall(desired.name, self.adapters.memory if self.settings.table else None)
         adapters = self.adapters
+        memory = replace(remembered(stored, pace_of(self.settings).timing.settle), vouched=settled)
         outside = Outside(adapters.cluster(desired), adapters.ec2(desired), self.clock, ocm=adapters.ocm(desired))
-        return look(desired, outside, memory=remembered(stored, pace_of(self.settings).timing.settle))
+        return look(desired, outside, memory=memory)
 
     def runs(self, name: str) -> dict[str, Any]:
         """The latest runs of one cluster."""

@@ -32,6 +32,11 @@ NAMESPACES = '{"matchLabels":{"kubernetes.io/metadata.name":"demo-egress-ns"}}'
 PODS = '{"matchLabels":{"run":"demo-egress-pod"}}'
 
 
+def namespaces(name: str) -> str:
+    """The selector of the one namespace that a policy or an object of that name is for: no two overlap."""
+    return NAMESPACES if name == "ns" else f'{{"matchLabels":{{"kubernetes.io/metadata.name":"{name}"}}}}'
+
+
 def zone_name(zone: str) -> str:
     return f"eu-central-1{zone}"
 
@@ -103,7 +108,7 @@ def egress_ip(name: str = "ns", *addresses: str, items: Mapping[str, str] | None
         name=name,
         uid=f"uid-{name}",
         labels={LABEL_MANAGED_BY: OWNER, LABEL_POLICY: name},
-        spec=EgressIpSpec(addresses, NAMESPACES, None),
+        spec=EgressIpSpec(addresses, namespaces(name), None),
         items=tuple((items or {}).items()),
         owned_fields=frozenset(
             {
@@ -129,7 +134,7 @@ def tags(cluster: str = "demo", **addresses_by_policy: str) -> dict[str, str]:
 
 
 def policy(name: str = "ns", *addresses: str, per_zone: int | None = None, pods: str | None = None) -> PolicySpec:
-    return PolicySpec(name, NAMESPACES, pods, tuple(IPv4Address(a) for a in addresses), per_zone)
+    return PolicySpec(name, namespaces(name), pods, tuple(IPv4Address(a) for a in addresses), per_zone)
 
 
 def cluster(*policies: PolicySpec, **changes: Any) -> ClusterSpec:

@@ -82,6 +82,7 @@ def parse_interface(raw: Mapping[str, Any]) -> Interface:
         addresses=tuple(IPv4Address(entry["PrivateIpAddress"]) for entry in addresses),
         prefixes=tuple(IPv4Network(entry["Ipv4Prefix"]) for entry in raw.get("Ipv4Prefixes", ())),
         holder=holder_of(raw),
+        tags=tags_by_key(raw.get("TagSet", ())),
     )
 
 

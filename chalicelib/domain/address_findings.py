@@ -136,6 +136,8 @@ def _todo(verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
         return todo
     if outlook.person:
         return f"A person is needed: {outlook.person}. {todo}"
+    if outlook.remedy.startswith("waits for"):
+        return f"Nothing, if the zone gets room by itself ({outlook.remedy}); if not, scale up its machine pool."
     return f"Nothing yet ({outlook.remedy}). If it can't wait: {todo[:1].lower()}{todo[1:]}"
 
 

@@ -33,6 +33,9 @@ def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Findin
         asked, short = placement.asked_in[subnet_id], placement.short.get(subnet_id, "")
         patience = round(LEAVING_TIME.total_seconds()) if subnet.cidr in terrain.unsteady else 0
         demand = _Demand(subnet, here, asked, short, patience)
+        if successors := _successors(terrain, subnet):
+            yield _subnet_changed(demand, successors)
+            continue
         yield from _diagnose_subnet(demand, terrain.eligible_in(subnet.cidr))
     for group in terrain.capacity.subnets:
         if group.free_addresses is not None and group.free_addresses < MIN_FREE_ADDRESSES:
@@ -45,6 +48,29 @@ def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Findin
                 " address whose node fails then has nowhere to go.",
                 todo="Free addresses there. EC2 shows more as available: it counts those that reservations hold back.",
             )
+
+
+def _successors(terrain: Terrain, subnet: Subnet) -> list[Subnet]:
+    """Where the egress nodes of its zone are, if none is, or is to come, in the subnet itself; else none."""
+    carrying = terrain.carrying_subnets
+    return [] if subnet.id in carrying else [other for other in carrying.values() if other.zone == subnet.zone]
+
+
+def _subnet_changed(demand: _Demand, successors: list[Subnet]) -> Finding:
+    zone, cidr = demand.subnet.zone, demand.subnet.cidr
+    now = some_of(str(other.cidr) for other in successors)
+    addresses = some_of(sorted(f"{allocation.address} of {allocation.policy}" for allocation in demand.allocations))
+    return Finding(
+        Kind.SUBNET_CHANGED,
+        f"zone {zone} ({cidr})",
+        Severity.CRITICAL,
+        f"The egress nodes of {zone} are in another subnet now ({now}); {addresses} can be carried in {cidr} only.",
+        impact="Pods of these policies leave by other zones' addresses, or by their node's where there is none.",
+        todo=f"Give the machine pool its nodes in {cidr} back, or choose addresses of {now} in the fleet file and tell"
+        " the partners who let the old ones in.",
+        cause=f"zone {zone}",
+        evidence=(f"addresses there: {len(demand.allocations)}", f"egress nodes are in: {now}"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

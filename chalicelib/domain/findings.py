@@ -45,7 +45,11 @@ class Kind(StrEnum):
     NO_ELIGIBLE_NODE = "no-eligible-node"
     CAPACITY_SHORTFALL = "capacity-shortfall"
     CAPACITY_NO_SPARE = "capacity-no-spare"
+    SUBNET_CHANGED = "subnet-changed"
     SUBNET_NEARLY_FULL = "subnet-nearly-full"
+    INTERFACE_UNTAGGED = "interface-untagged"
+    CAPACITY_ODD = "capacity-odd"
+    ADDRESS_LEFTOVER = "address-leftover"
     ADDRESS_OUTSIDE = "address-outside"
     ADDRESS_RESERVED_BY_AWS = "address-reserved-by-aws"
     ADDRESS_TAKEN = "address-taken"
@@ -60,6 +64,7 @@ class Kind(StrEnum):
     SPEC_EDITED = "spec-edited"
     OBJECT_MISSING = "object-missing"
     OBJECT_FOREIGN = "object-foreign"
+    SELECTOR_OVERLAP = "selector-overlap"
     FIELD_CONFLICT = "field-conflict"
     RESERVATION_MISSING = "reservation-missing"
     RESERVATION_FOREIGN = "reservation-foreign"
@@ -79,6 +84,11 @@ SETTLES: frozenset[Kind] = frozenset(
         Kind.NO_ELIGIBLE_NODE,
         Kind.CAPACITY_SHORTFALL,
         Kind.CAPACITY_NO_SPARE,
+        Kind.SUBNET_CHANGED,
+        Kind.INTERFACE_UNTAGGED,
+        Kind.CAPACITY_ODD,
+        Kind.ADDRESS_LEFTOVER,
+        Kind.SELECTOR_OVERLAP,
         Kind.SECTION_UNKNOWN,
         Kind.ADDRESS_TAKEN,
         Kind.ADDRESS_UNASSIGNED,

@@ -14,6 +14,7 @@ from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
 from chalicelib.domain.labelling import plan_node_labels
 from chalicelib.domain.objects import plan_objects
+from chalicelib.domain.overlaps import diagnose_overlaps
 from chalicelib.domain.placement import NO_HOLDS, Holds, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
 from chalicelib.domain.pooling import obstacle_in_ocm, plan_pools
@@ -23,6 +24,7 @@ from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.reserving import plan_reservations
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
+from chalicelib.domain.surroundings import diagnose_surroundings
 from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 
@@ -74,6 +76,8 @@ def plan(
         *diagnose_addresses(terrain, verdicts, remedies, repairs),
         *diagnose_capacity(terrain, placement),
         *diagnose_nodes(terrain),
+        *diagnose_surroundings(terrain),
+        *diagnose_overlaps(terrain),
     )
     return Plan(
         desired.name,
@@ -91,7 +95,7 @@ def plan(
         findings=in_telling_order(findings),
         withheld=(*placement.withheld, *pooling.withheld, *objects.withheld),
         allocations=allocations,
-        verdicts=verdicts,
+        verdicts=tuple(remedies.told(verdict) for verdict in verdicts),
         moving=tuple(sorted({*what_moves(terrain, verdicts), *pooling.moving, *labelling.moving})),
     )
 

@@ -7,16 +7,17 @@ it into objects (`objects`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK, AssignAddress
 from chalicelib.domain.placement import Placement
 from chalicelib.domain.remembered import Remembered
 from chalicelib.domain.terrain import Terrain, is_our_object
-from chalicelib.domain.treatment import Outlook, Patient, Step, Ward
+from chalicelib.domain.treatment import Outlook, Patient, Step
 from chalicelib.domain.tried import Tried, kicked
 from chalicelib.domain.troubles import kind_of, trouble_of
 from chalicelib.domain.verdicts import State, Verdict
+from chalicelib.domain.ward import Ward
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Remedies:
         """Addresses to put back on their interfaces, sorted by policy and address."""
         by_policy = sorted(self.outlooks.items())
         return tuple(o.action for _, here in by_policy for o in here.values() if o.action is not None)
+
+    def told(self, verdict: Verdict) -> Verdict:
+        """The verdict, with what becomes of it."""
+        outlook = self.outlooks.get(verdict.policy, {}).get(verdict.address)
+        return verdict if outlook is None else replace(verdict, remedy=outlook.remedy, person=outlook.person)
 
     def reasons(self, policy: str) -> tuple[str, ...]:
         """Why the object is written to, one clause for each address that is treated now, sorted."""

@@ -37,10 +37,15 @@ class Memo:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Memos of the findings of one cluster, by fingerprint (`Finding.fingerprint`)."""
+    """Memos of the findings of one cluster, by fingerprint (`Finding.fingerprint`).
+
+    Attributes:
+        vouched: A person says that what is wrong has been so for longer than a healthy transition takes.
+    """
 
     memos: Mapping[str, Memo] = field(default_factory=dict)
     settle: timedelta = SETTLE
+    vouched: bool = False
 
     def memo(self, fingerprint: str) -> Memo | None:
         """What is remembered of the finding; None where no earlier visit saw it."""
@@ -49,7 +54,7 @@ class Remembered:
     def settled(self, fingerprint: str, now: datetime) -> bool:
         """Whether a visit saw the finding at least `settle` before *now*, and it has been open since."""
         memo = self.memos.get(fingerprint)
-        return memo is not None and memo.open and now - memo.first_seen >= self.settle
+        return self.vouched or (memo is not None and memo.open and now - memo.first_seen >= self.settle)
 
 
 NOTHING_REMEMBERED = Remembered()

@@ -220,6 +220,7 @@ class Interface:
         addresses: All private IPv4 addresses, the primary first.
         prefixes: Delegated IPv4 prefixes: every address in them is taken.
         holder: Who it belongs to, in words ("instance i-…", "interface endpoint vpce-…").
+        tags: None where they are not known.
     """
 
     id: str
@@ -228,6 +229,7 @@ class Interface:
     addresses: tuple[IPv4Address, ...]
     prefixes: tuple[IPv4Network, ...] = ()
     holder: str = ""
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

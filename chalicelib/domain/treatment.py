@@ -15,21 +15,18 @@ makes it wait, or makes it a matter for a person.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from chalicelib.domain.actions import AssignAddress
-from chalicelib.domain.capacity import NodeCapacity
-from chalicelib.domain.findings import Finding, Kind, fingerprint_of
-from chalicelib.domain.remembered import Memo, Remembered
-from chalicelib.domain.snapshot import EgressIpConfig
-from chalicelib.domain.terrain import Terrain, parse_address
+from chalicelib.domain.findings import Kind, fingerprint_of
+from chalicelib.domain.remembered import Memo
+from chalicelib.domain.terrain import LEAVING_TIME
 from chalicelib.domain.tried import Tried
 from chalicelib.domain.troubles import Trouble, in_the_way, is_leaving, subject_of
 from chalicelib.domain.verdicts import Verdict
+from chalicelib.domain.ward import Ward
 
 MOST_KICKS = 2
 MOST_ASSIGNS = 2
@@ -51,6 +48,10 @@ QUIET = timedelta(minutes=1)
 
 _STILL_TRIED = frozenset({Trouble.REFUSED, Trouble.THROTTLED, Trouble.FULL, Trouble.HELD, Trouble.NODE_GONE})
 """Failures that heal without anybody's help in every other scale-in, within the cloud network controller's time."""
+
+
+MANAGED_TAG = "red-hat-managed"
+"""On HCP the cloud network controller's role may change only interfaces with this tag, "true" (the role's policy)."""
 
 
 class Step(StrEnum):
@@ -87,83 +88,6 @@ class Outlook:
     patience: timedelta = timedelta()
 
 
-class Ward:
-    """What all addresses in trouble share: the terrain, the memory, and the room that is left as remedies take it.
-
-    Args:
-        objected: Subjects that something else speaks against (`placement`): their finding says what to do.
-    """
-
-    def __init__(self, terrain: Terrain, findings: Iterable[Finding], memory: Remembered) -> None:
-        self.terrain = terrain
-        self.memory = memory
-        self.objected = {finding.subject: finding.kind for finding in findings}
-        self.blind = sorted(node.name for node in terrain.observed.nodes if node.host_addresses is None)
-        self._load: Counter[str] = Counter({row.node: row.carried or 0 for row in terrain.capacity.nodes})
-
-    @property
-    def now(self) -> datetime:
-        """When the snapshot was taken."""
-        return self.terrain.observed.taken_at
-
-    def assignment(self, verdict: Verdict) -> AssignAddress | None:
-        """The action that puts the address back on the first interface of the node that the cluster has it on.
-
-        None where EC2 and the node's annotation do not agree on which interface that is.
-        """
-        cpic = self.terrain.cpic_by_address.get(verdict.address)
-        parsed = parse_address(verdict.address)
-        node = next((n for n in self.terrain.observed.nodes if cpic is not None and n.name == cpic.status_node), None)
-        instance = self.terrain.instance_by_id.get(node.instance_id or "") if node else None
-        if node is None or parsed is None or instance is None or instance.interface_id is None:
-            return None
-        config = node.egress_config
-        if not isinstance(config, EgressIpConfig) or config.interface != instance.interface_id:
-            return None
-        return AssignAddress(
-            instance.interface_id,
-            parsed,
-            node.name,
-            (verdict.policy,),
-            "the cluster believes that it is there and never looks again",
-        )
-
-    def landing(self, verdict: Verdict) -> tuple[NodeCapacity, ...]:
-        """The nodes that OVN-Kubernetes may choose for the address once it is free: those with fewest allocations.
-
-        It looks at eligible nodes of the subnet that carry no other address of the object, and at no capacity.
-        """
-        parsed = parse_address(verdict.address)
-        subnet = self.terrain.subnet_of(parsed) if parsed else None
-        if subnet is None:
-            return ()
-        others = {
-            cpic.spec_node
-            for address in self.terrain.egress_ip_by_name[verdict.policy].spec.addresses
-            if address != verdict.address and (cpic := self.terrain.cpic_by_address.get(address))
-        }
-        rows = [row for row in self.terrain.eligible_in(subnet.cidr) if row.node not in others]
-        fewest = min((self._without(verdict, row.node) for row in rows), default=0)
-        return tuple(row for row in rows if self._without(verdict, row.node) == fewest)
-
-    def has_room(self, verdict: Verdict, row: NodeCapacity) -> bool:
-        """Whether the node can carry it."""
-        return self._without(verdict, row.node) + row.leaving < row.capacity
-
-    def _without(self, verdict: Verdict, node: str) -> int:
-        """Allocations of a node, this address's own left out."""
-        cpic = self.terrain.cpic_by_address.get(verdict.address)
-        return self._load[node] - (cpic is not None and cpic.spec_node == node)
-
-    def land(self, verdict: Verdict) -> None:
-        """Count it where it will land, so that the next one is not promised the same room."""
-        cpic = self.terrain.cpic_by_address.get(verdict.address)
-        target = self.landing(verdict)[0].node
-        if cpic is not None:
-            self._load[cpic.spec_node] -= 1
-        self._load[target] += 1
-
-
 @dataclass(frozen=True, slots=True)
 class Patient:
     """One address in trouble.
@@ -193,8 +117,10 @@ class Patient:
             return self._says("cycle under way: put back, and the platform is at work on it")
         if (objection := self.ward.objected.get(subject_of(self.verdict))) is not None:
             return self._asks(f"while {objection} stands, no remedy can help")
-        if (blocked := self._blocked()) is not None:
-            return blocked
+        return self._blocked() or self._treatment()
+
+    def _treatment(self) -> Outlook:
+        """The remedy that fits the trouble, with nothing in its way."""
         match self.trouble:
             case Trouble.UNASSIGNED:
                 return self._kick() or replace(self._asks(f"{MOST_KICKS} kicks did not help"), kickable=True)
@@ -204,6 +130,8 @@ class Patient:
                 return self._kick() or replace(self._cycle(), kickable=True)
             case Trouble.UNANSWERED:
                 return self._asks("the cloud network controller does not act on it: it seems not to run")
+            case Trouble.DENIED if self._is_untagged():
+                return self._asks(f"its node's network interface lacks the tag {MANAGED_TAG}=true")
             case Trouble.DENIED:
                 return replace(self._cycle(), person="EC2 does not allow the cloud network controller to assign it")
             case Trouble.LOST:
@@ -233,10 +161,25 @@ class Patient:
             return self._says(f"waits for host-cidrs of node {self.ward.blind[0]}: until then every remedy is lost")
         landing = self.ward.landing(self.verdict)
         if not landing:
-            return self._asks("no eligible node of its subnet is without an address of the same EgressIP")
+            return self._says("waits for a node: no eligible one of its subnet is without an address of the EgressIP")
         if full := sorted(row.node for row in landing if not self.ward.has_room(self.verdict, row)):
-            return self._asks(f"OVN-Kubernetes would put it on {full[0]}, which has no room")
+            return self._says(f"waits for room: OVN-Kubernetes would put it on {full[0]}, which has none")
+        if leaving := self._leaving_node():
+            return self._says(f"waits until node {leaving}, whose instance is gone, is gone too")
         return None
+
+    def _leaving_node(self) -> str:
+        """A node from which the address is to be released and can't be, because its instance is gone; "" if none.
+
+        Once the Node object goes, so does the release; before that, a cycle would only have it fail again and again.
+        """
+        cpic = self.ward.terrain.cpic_by_address.get(self.verdict.address)
+        there = next((n for n in self.ward.terrain.observed.nodes if cpic and n.name == cpic.status_node), None)
+        if there is None:
+            return ""
+        instance = self.ward.terrain.instance_by_id.get(there.instance_id or "")
+        lives = instance is not None and instance.state in ("pending", "running")
+        return "" if lives else there.name
 
     # The remedies
 
@@ -267,10 +210,8 @@ class Patient:
 
     def _was_refused(self, action: AssignAddress) -> bool:
         subject = f"action {action.summary}"
-        return (
-            self.ward.memory.memo(fingerprint_of(self.ward.terrain.desired.name, Kind.ACTION_FAILED, subject))
-            is not None
-        )
+        memo = self.ward.memory.memo(fingerprint_of(self.ward.terrain.desired.name, Kind.ACTION_FAILED, subject))
+        return memo is not None and memo.open
 
     def _cycle(self) -> Outlook:
         tries = self.cycles.tries if self.cycles else 0
@@ -289,6 +230,10 @@ class Patient:
         """The cloud network controller's own tries, while they go on and may yet succeed."""
         holder = in_the_way(self.ward.terrain, self.verdict.address)
         stays = holder is not None and holder.instance_id not in self.ward.terrain.instance_by_id
+        if self.trouble is Trouble.NODE_GONE:
+            return RETRIES  # the kick that follows heals it where the controller has given up
+        if self.trouble in _STILL_TRIED and self._leaving_node():
+            return LEAVING_TIME
         if self.trouble not in _STILL_TRIED or stays or self._given_up():
             return timedelta()
         return THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
@@ -321,8 +266,17 @@ class Patient:
         if since is not None and self.ward.now - since >= LONGEST_SILENCE:
             return True
         memo, patience = self._memo(), THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
-        known_long = memo is not None and self.ward.now - memo.first_seen >= patience
+        known_long = memo is not None and memo.open and self.ward.now - memo.first_seen >= patience
         return known_long and (since is None or self.ward.now - since >= QUIET)
+
+    def _is_untagged(self) -> bool:
+        """Whether EC2 shows why it denies it (HCP): then a try is in vain before the tag is there."""
+        terrain = self.ward.terrain
+        cpic = terrain.cpic_by_address.get(self.verdict.address)
+        instances = {node.name: node.instance_id for node in terrain.observed.nodes}
+        instance = terrain.instance_by_id.get(instances.get(cpic.spec_node if cpic else "") or "")
+        there = next((i for i in terrain.observed.interfaces if instance and i.id == instance.interface_id), None)
+        return bool(terrain.hosted and there and there.tags is not None and there.tags.get(MANAGED_TAG) != "true")
 
     def _cpic_says_no(self) -> bool:
         """Older controllers leave it "Unknown" when the node is gone; then OVN-Kubernetes does not look again."""

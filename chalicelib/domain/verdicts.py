@@ -7,7 +7,7 @@ interface agree. What follows from a verdict is decided in `diagnosis`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -49,6 +49,9 @@ class Verdict:
         interface: Id of the network interface that has it, or "".
         interface_node: Name of the node of that interface; "" where it is no node of the cluster.
         reservation: Range of the reservation that covers it, or "".
+        desired: A policy of the fleet file wants it.
+        remedy: What the tool does about it, now or later, as one clause; "" where it can do nothing, or need not.
+        person: Why it takes a person, as one clause; "" where it does not.
     """
 
     policy: str
@@ -61,6 +64,9 @@ class Verdict:
     interface: str
     interface_node: str
     reservation: str
+    desired: bool = True
+    remedy: str = ""
+    person: str = ""
 
     @property
     def serving_node(self) -> str:
@@ -82,7 +88,10 @@ def judge(terrain: Terrain, policies: tuple[str, ...], wanted: Mapping[str, set[
         addresses = sorted(listed | wanted.get(policy, set()), key=_address_order)
         claims = dict(egress_ip.items) if egress_ip else {}
         verdicts.extend(
-            _judge_one(terrain, policy, address, in_spec=address in listed, claimed=claims.get(address, ""))
+            replace(
+                _judge_one(terrain, policy, address, in_spec=address in listed, claimed=claims.get(address, "")),
+                desired=address in wanted.get(policy, set()),
+            )
             for address in addresses
         )
     return tuple(verdicts)

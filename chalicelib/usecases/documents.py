@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.domain.findings import some_of
 from chalicelib.domain.plan import Plan, action_document, plain
 from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
+from chalicelib.domain.verdicts import Verdict
 from chalicelib.usecases.act import Report
 from chalicelib.usecases.releasing import Released
 from chalicelib.usecases.visit import Look, Outcome
@@ -49,7 +51,7 @@ def drift_document(look: Look) -> Document:
     """One verdict per address across the three sides, and every finding."""
     return {
         **_header(look),
-        "addresses": [{**plain(v), "serving_node": v.serving_node} for v in look.planned.verdicts],
+        "addresses": _addresses(look.planned.verdicts),
         "findings": _findings(look.desired.name, look.findings),
         "moving": list(look.planned.moving),
         "unknown": _unknown(look.observed),
@@ -120,6 +122,21 @@ def runs_document(cluster: str, records: Sequence[RunRecord]) -> Document:
     """The latest runs, without their visits' documents."""
     runs = [{key: value for key, value in run_document(r).items() if key not in ("schema", "visit")} for r in records]
     return {"schema": "egress-keeper/runs/1", "cluster": cluster, "runs": runs}
+
+
+def _addresses(verdicts: Sequence[Verdict]) -> list[Document]:
+    """One row an address, with who serves it, or what its policy's pods leave by instead."""
+    serving: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.serving_node:
+            serving.setdefault(verdict.policy, []).append(f"{verdict.address} on {verdict.serving_node}")
+    rows = []
+    for verdict in verdicts:
+        others = serving.get(verdict.policy, [])
+        traffic = f"{verdict.address} on {verdict.serving_node}" if verdict.serving_node else some_of(others)
+        traffic = traffic or "the nodes' own addresses"
+        rows.append({**plain(verdict), "serving_node": verdict.serving_node, "traffic": traffic})
+    return rows
 
 
 def _header(look: Look) -> Document:

@@ -7,7 +7,7 @@ again: what is done is not done twice, what is not is finished.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.errors import AdapterError
@@ -142,12 +142,14 @@ def visit(
     run_id: str,
     attempt: int = 0,
     approved: str | None = None,
+    settled: bool = False,
 ) -> Outcome:
     """One complete visit.
 
     Args:
         attempt: How many revisits led here; the pause to the next one doubles with it.
         approved: Digest of the plan that a person approved, for one that the guard refuses.
+        settled: A person says that what is wrong has been so for a while: remedies need not wait.
 
     Raises:
         AdapterError: People could not be told. What was to be changed has been changed.
@@ -156,13 +158,14 @@ def visit(
     enforce = desired.mode is Mode.ENFORCE
     credential = keep_token(outside.token, started_at, may_write=enforce) if outside.token is not None else ()
     stored, forgotten = recall(desired.name, outside.memory)
-    seen = look(desired, outside, memory=remembered(stored, pace.timing.settle), approved=approved)
+    memory = replace(remembered(stored, pace.timing.settle), vouched=settled)
+    seen = look(desired, outside, memory=memory, approved=approved)
     report = None
     if enforce and seen.refusal is None:
         report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
     findings = (*credential, *seen.findings, *(report.findings if report else ()))
     bulletin = None
-    if forgotten is not None:
+    if forgotten is not None and outside.alerts is not None:
         raise forgotten  # who was told what is not known: a message now could be a repetition, or missing
     if outside.memory is not None and outside.alerts is not None:
         bulletin = tell(

@@ -155,7 +155,8 @@ def test_d05_no_kick_where_no_node_has_room() -> None:
     full = tuple(replace(n, egress_config=replace(n.egress_config, capacity_ipv4=0)) for n in observed.nodes)  # type: ignore[arg-type, type-var, union-attr]
     planned = plan(replace(observed, nodes=full), DESIRED, long_seen())
     assert planned.actions == ()
-    assert "which has no room" in told(planned).todo
+    assert "which has none" in told(planned).remedy
+    assert "scale up its machine pool" in told(planned).todo
 
 
 def test_what_was_tried_is_dropped_once_it_is_over() -> None:
@@ -413,6 +414,15 @@ def test_d10_a_denied_assignment_is_told_and_tried_again() -> None:
     assert told(planned).severity is Severity.CRITICAL
     assert told(planned).todo.startswith("A person is needed: EC2 does not allow")
     assert told(planned).cause == "EC2 denies assignments"
+
+
+def test_d10_nothing_is_tried_while_the_tag_is_missing() -> None:
+    """On HCP the controller may not touch an interface without it: EC2 would deny the next try as well."""
+    denied = broken(cpic=FAILED | {"message": "err: UnauthorizedOperation"}, claimed="", on="")
+    bare = tuple(replace(i, tags={}) if i.id == "eni-a0" else i for i in denied.interfaces)  # type: ignore[union-attr]
+    planned = plan(replace(denied, interfaces=bare), DESIRED, long_seen())
+    assert planned.actions == ()
+    assert "lacks the tag red-hat-managed=true" in told(planned).todo
 
 
 def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:
