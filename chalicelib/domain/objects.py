@@ -68,6 +68,7 @@ def plan_objects(terrain: Terrain, placement: Placement, remedies: Remedies) -> 
                 placement,
                 remedies,
                 recorded=frozenset(map(str, terrain.recorded_in_tags(policy.name))),
+                serves=any(terrain.is_carried(policy.name, address) for address in wanted),
                 out=(applied, findings, withheld),
             )
     deleted = tuple(_deletions(terrain))
@@ -96,13 +97,19 @@ def _update(
     remedies: Remedies,
     *,
     recorded: frozenset[str],
+    serves: bool,
     out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
 ) -> None:
-    """Put back what differs. While something wanted can't be placed, nothing that serves is taken away."""
+    """Put back what differs. While something wanted can't be placed, nothing that serves is taken away.
+
+    A stray one is, once an address of the policy's own serves: it may have the very node that one of those waits for.
+    """
     applied, findings, withheld = out
     listed = list(dict.fromkeys(there.spec.addresses))
     extra = [address for address in listed if address not in allocated]
-    staying = [a for a in extra if _is_address(a)] if policy.name in placement.incomplete else []
+    unrecorded = tuple(a for a in extra if a not in recorded)
+    staying = [a for a in extra if _is_address(a) and not (serves and a in unrecorded)]
+    staying = staying if policy.name in placement.incomplete else []
     if staying:
         what = f"remove {some_of(staying)} from EgressIP {policy.name}"
         withheld.append(Withheld(what, "what is wanted instead can't be placed yet"))
@@ -133,7 +140,7 @@ def _update(
         force=any(manager_of(path, there) for path in (*differing, *remedying)),
         policies=(policy.name,),
         reason="; ".join([*reasons, *remedies.reasons(policy.name)]) or "what was tried is over and need not be kept",
-        strays=tuple(a for a in extra if a not in recorded) if manager_of(".spec.egressIPs", there) else (),
+        strays=unrecorded if manager_of(".spec.egressIPs", there) else (),
         marks=marks,
         cycled=cycled,
         kick=remedies.kicks(policy.name),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
@@ -18,9 +19,12 @@ from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity
 from chalicelib.domain.objections import home_or_objection, object_to_present
 from chalicelib.domain.plan import Allocation, Withheld
 from chalicelib.domain.room import Room
-from chalicelib.domain.snapshot import EgressIp, Subnet
+from chalicelib.domain.snapshot import Cpic, EgressIp, Subnet
 from chalicelib.domain.spec import PolicySpec
 from chalicelib.domain.terrain import JOINING_TIME, Terrain, is_our_object, parse_address
+
+LONGEST_CYCLE = timedelta(minutes=10)
+"""So long may a CPIC take to go once its address is out of the list; usually it is seconds."""
 
 Holds: TypeAlias = Mapping[tuple[str, str], str]
 """Why not to ask for an address yet, by (policy, address)."""
@@ -166,8 +170,7 @@ class _Placer:
         return tuple(sorted(kept))
 
     def _serves(self, policy: str, address: IPv4Address) -> bool:
-        cpic = self.terrain.cpic_by_address.get(str(address))
-        return cpic is not None and cpic.healthy and cpic.owner == policy
+        return self.terrain.is_carried(policy, str(address))
 
     def _is_kept_by_aws(self, address: IPv4Address) -> bool:
         subnet = self.terrain.subnet_of(address)
@@ -227,7 +230,10 @@ class _Placer:
         waits = wish.blocked or self._being_cycled(wish, address) or self._on_its_way(wish.policy.name, address)
         found = home_or_objection(self.terrain, wish.policy, address, awaited=bool(waits))
         if not isinstance(found, Finding):
-            self._allocate(wish, address, found, held=waits)
+            if address in wish.out and not waits and self.terrain.is_carried(wish.policy.name, str(address)):
+                self._append(wish, address, found, held=self.joining)  # its place was never given up
+            else:
+                self._allocate(wish, address, found, held=waits)
             return
         self._leave_out(wish, address, found)
         subnet = self.terrain.subnet_of(address)
@@ -242,11 +248,20 @@ class _Placer:
         if address not in wish.out or others:
             return ""
         since = self.terrain.cycles[wish.policy.name][str(address)].at
-        if str(address) in self.terrain.cpic_by_address:
+        cpic = self.terrain.cpic_by_address.get(str(address))
+        if cpic is not None and not self._is_overlooked(cpic, since):
             return f"it is being cycled: taken out at {since:%H:%M:%S} UTC, until its CloudPrivateIPConfig is gone"
         if str(address) in dict(self.terrain.egress_ip_by_name[wish.policy.name].items):
             return f"it is being cycled: taken out at {since:%H:%M:%S} UTC, until the status no longer claims it"
         return ""
+
+    def _is_overlooked(self, cpic: Cpic, since: datetime) -> bool:
+        """Whether OVN-Kubernetes has forgotten to release an address that a cycle took out: it never will by itself.
+
+        It gives up a pass at the first CPIC it may not touch, and then knows no more what it was to release. Put back,
+        the address is allocated again, and the next cycle releases it.
+        """
+        return not cpic.deleting and since <= self.terrain.observed.taken_at - LONGEST_CYCLE
 
     def _on_its_way(self, policy: str, address: IPv4Address) -> str:
         """Why an address will be free without anybody's help; empty if it is free, or needs help."""

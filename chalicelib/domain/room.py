@@ -56,8 +56,10 @@ class Room:
             subnet_id: min((capacity for _, capacity, _ in ladder), default=0)
             for subnet_id, ladder in self._ladders.items()
         }
+        self._stranded: Counter[str] = Counter()
+        """Addresses of a subnet that take no room there, because each node has one of their EgressIP already."""
         for egress_ip, subnet in waiting:
-            self._place(egress_ip, subnet)
+            self._stranded[subnet.id] += not self._place(egress_ip, subnet)
 
     def _distinct(self, asked: Mapping[str, Iterable[IPv4Address]]) -> Iterable[tuple[str, IPv4Address, Subnet]]:
         """Every address once, in a fixed order, with its subnet; what is outside every subnet has no place anyway."""
@@ -81,7 +83,7 @@ class Room:
                 f"a node carries at most one address of an EgressIP, and {nodes} in {subnet.zone} has one of"
                 f" {egress_ip} already"
             )
-        smallest, asked = self._smallest[subnet.id], self.asked_in[subnet.id]
+        smallest, asked = self._smallest[subnet.id], self.asked_in[subnet.id] - self._stranded[subnet.id]
         if asked >= len(rows) * smallest:
             return (
                 f"{subnet.zone} is asked for {asked} addresses already, and its {len(rows)} eligible"
@@ -98,7 +100,7 @@ class Room:
         self.asked_in[subnet.id] += 1
         self._place(egress_ip, subnet)
 
-    def _place(self, egress_ip: str, subnet: Subnet) -> None:
+    def _place(self, egress_ip: str, subnet: Subnet) -> bool:
         """Put it where the platform would: on the node with fewest addresses that has none of this EgressIP, if any."""
         ladder, carriers = self._ladders[subnet.id], self._carriers[egress_ip, subnet.id]
         for index, (load, capacity, node) in enumerate(ladder):
@@ -106,4 +108,5 @@ class Room:
                 del ladder[index]
                 insort(ladder, (load + 1, capacity, node))
                 carriers.add(node)
-                return
+                return True
+        return False

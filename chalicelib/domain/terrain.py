@@ -187,6 +187,11 @@ class Terrain:
         out = str(address) in self.cycles.get(policy, ())
         return out and str(address) not in self.egress_ip_by_name[policy].spec.addresses
 
+    def is_carried(self, policy: str, address: str) -> bool:
+        """Whether the address has a healthy CPIC that is this EgressIP's."""
+        cpic = self.cpic_by_address.get(address)
+        return cpic is not None and cpic.healthy and cpic.owner == policy
+
     def in_use(self, network: IPv4Network) -> bool:
         """Whether an EgressIP, a CPIC or a network interface has an address in the range."""
         return self._used.within(network) > 0

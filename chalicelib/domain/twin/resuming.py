@@ -4,7 +4,8 @@ Belongs here: what a cluster manager and a CNCC must know, given the objects tha
 the objects were observed.
 
 Not everything can be seen from outside. Where it decides something it is an argument (`retrying`); for the rest this is
-what the programs know after an undisturbed life: an address is allocated where its status item or its CPIC says, an
+what the programs know after an undisturbed life: an address is allocated where its status item or its CPIC says (the
+status, where the two would put two addresses of one object on a node: the program never keeps such a pair), an
 operation is pending while its CPIC is not where it should be, every eligible node has been found reachable.
 """
 
@@ -49,16 +50,18 @@ def resumed(
 def _manager(objects: Objects, behaviours: Behaviours, now: float) -> ClusterManager:
     allocations: dict[str, dict[str, str]] = {}
     pending: Pending = Table()
-    for address, cpic in objects.cpics.in_order():
-        if cpic.owner is None or not _listed(objects, cpic, cpic.owner):
-            continue
-        allocations.setdefault(cpic.spec_node, {})[address] = cpic.owner
-        operation = _under_way(cpic)
-        if operation is not None:
-            pending = pending.put(cpic.owner, (*pending.get(cpic.owner, ()), (address, operation)))
     for name, egress_ip in objects.egress_ips.in_order():
         for address, claimed in egress_ip.status:
             allocations.setdefault(claimed, {})[address] = name
+    claims = {(node, owner): address for node, here in allocations.items() for address, owner in here.items()}
+    for address, cpic in objects.cpics.in_order():
+        if cpic.owner is None or not _listed(objects, cpic, cpic.owner):
+            continue
+        if claims.get((cpic.spec_node, cpic.owner), address) == address:
+            allocations.setdefault(cpic.spec_node, {})[address] = cpic.owner
+        operation = _under_way(cpic)
+        if operation is not None:
+            pending = pending.put(cpic.owner, (*pending.get(cpic.owner, ()), (address, operation)))
     nodes = [node for _, node in objects.nodes.in_order()]
     cache = Allocator.of(
         [_entry(node, allocations.get(node.name, {}), behaviours) for node in nodes if _taken_up(node)], nodes
