@@ -148,8 +148,9 @@ class VirtualRosa:
         other.choose = copy.deepcopy(self.choose) if choose is None else choose
         other.before_write = None
         other._begin_again()
-        other.cluster.errors.update(self.cluster.errors)
-        other.ec2.errors.update(self.ec2.errors)
+        for mine, theirs in ((self.cluster, other.cluster), (self.ec2, other.ec2)):
+            theirs.errors.update(mine.errors)
+            theirs.late_errors.update(mine.late_errors)
         other.note()
         return other
 
