@@ -12,6 +12,7 @@ is planned anew from what is there: broken off anywhere, the next release goes o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from chalicelib.domain.actions import (
     Action,
@@ -26,7 +27,7 @@ from chalicelib.domain.plan import Plan, Withheld
 from chalicelib.domain.pools import MachinePool, OcmView
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Node
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.terrain import Observed, Terrain, is_our_object
+from chalicelib.domain.terrain import Observed, Terrain, is_our_object, parse_address
 
 REASON = "everything of ours is given back"
 
@@ -94,12 +95,34 @@ def _reservations(terrain: Terrain) -> tuple[tuple[ReleaseReservation, ...], dic
     ours = [r for r in terrain.observed.reservations if terrain.is_ours(r)]
     ours.sort(key=lambda r: (r.subnet_id, r.cidr))
     actions = tuple(ReleaseReservation(r.id, r.subnet_id, r.cidr, (), REASON) for r in ours)
+    used = sorted(_still_used(terrain))
     busy = {
-        r.id: f"reservation {r.cidr} waits until nothing has an address of it any more"
+        r.id: f"reservation {r.cidr} waits until {some_of(map(str, held))} is let go"
         for r in ours
-        if terrain.in_use(r.cidr)
+        if (held := [address for address in used if address in r.cidr])
     }
     return actions, busy
+
+
+def _still_used(terrain: Terrain) -> set[IPv4Address]:
+    """Egress addresses that something of ours still has, or has not let go.
+
+    What other people's objects and interfaces have in a range of ours goes on working without it: a reservation only
+    keeps EC2 from giving an address away.
+    """
+    observed = terrain.observed
+    theirs = {e.name for e in observed.egress_ips if not is_our_object(e)}
+    listed = {a for e in observed.egress_ips if e.name in theirs for a in e.spec.addresses}
+    listed |= {cpic.address for cpic in observed.cpics if cpic.owner in theirs}
+    texts = {a for e in observed.egress_ips if e.name not in theirs for a in e.spec.addresses}
+    texts |= {cpic.address for cpic in observed.cpics}
+    texts |= {
+        str(address)
+        for interface in observed.interfaces
+        if interface.instance_id in terrain.instance_by_id
+        for address in interface.addresses[1:]
+    }
+    return {address for text in texts - listed if (address := parse_address(text)) is not None}
 
 
 def _leaving(terrain: Terrain) -> tuple[str, ...]:
