@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from chalicelib import cli_pools, text
+from chalicelib import cli_pools, cli_what_if, text
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Severity
 from chalicelib.fleet import FleetError
@@ -79,6 +79,7 @@ def _parser() -> Parser:
         ("visit", "one complete visit: carry out the plan and tell people, as the functions do"),
         ("wait", "wait until machine pools can carry egress addresses, saying how far they are; changes nothing"),
         ("release", "give back all that is ours on a cluster in mode observe: EgressIPs, reservations, labels"),
+        ("what-if", "which addresses would serve, and from where, if nodes or zones were lost, and the like"),
         ("validate", "check the fleet file"),
     ):
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -94,6 +95,8 @@ def _parser() -> Parser:
                 action="store_true",
                 help="what is wrong has been so for more than a minute: remedies need not wait for a second visit",
             )
+        if name == "what-if":
+            cli_what_if.add_options(command)
         if name in ("apply", "visit", "release"):
             command.add_argument("--approve", metavar="DIGEST", type=_digest, help="approve exactly the plan so named")
     return parser
@@ -190,6 +193,15 @@ def _ask_release(runtime: Runtime, name: str, arguments: argparse.Namespace) -> 
     return Answer(document, FAILED if released.failed or released.applied is None else DIFFERENT)
 
 
+def _ask_what_if(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Answer:
+    seen = _look(runtime, name, arguments)
+    found = cli_what_if.answer(seen, arguments)
+    if isinstance(found, cli_what_if.Unanswered):
+        missing = "; ".join(f"{u.what} could not be read ({u.source}: {u.why})" for u in found.unknown)
+        raise BadInput(f"what-if: cannot be told for {name}: {missing}")
+    return Answer(cli_what_if.document_of(seen, found), DIFFERENT if found.lost else AS_DESIRED)
+
+
 def _look(runtime: Runtime, name: str, arguments: argparse.Namespace) -> Look:
     seen = runtime.look(name, settled=getattr(arguments, "settled", False))
     assert isinstance(seen, Look)  # noqa: S101 - the wiring's lazy imports hide the type
@@ -261,4 +273,5 @@ COMMANDS: Mapping[str, Command] = {
     "visit": Command(_ask_visit, text.visit_text),
     "wait": Command(_ask_wait, text.wait_text),
     "release": Command(_ask_release, text.release_text),
+    "what-if": Command(_ask_what_if, text.what_if_text),
 }

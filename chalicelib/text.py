@@ -187,6 +187,47 @@ def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
+def what_if_text(document: Document) -> str:
+    """Before and after, by policy and by zone."""
+    happens = "\n".join(["Happens:", *[f"  {sentence}" for sentence in document["happens"]]])
+    rows = [
+        (
+            row["address"],
+            row["policy"],
+            row["zone"],
+            row["before"] or "-",
+            " or ".join(row["after"]) + ("" if row["certain"] or not row["after"] else " (not certain)") or "-",
+        )
+        for row in document["addresses"]
+    ]
+    zones = [
+        (
+            row["zone"],
+            *(
+                f"{row[f'{what}_before']} → {row[f'{what}_after']}"
+                for what in ("nodes", "capacity", "headroom", "serving")
+            ),
+        )
+        for row in document["zones"]
+    ]
+    lines = [
+        f"  {row['address']} of {row['policy']} {'may' if row['after'] else 'would'} not serve: {row['why']}"
+        for row in document["addresses"]
+        if row["why"]
+    ]
+    lost = sum(row["lost"] for row in document["addresses"])
+    sums = f"{lost} of {len(document['addresses'])} addresses lost." if lost else "Nothing is lost."
+    parts = [
+        f"Cluster {document['cluster']}: what if (nothing is changed)",
+        happens,
+        table(("ADDRESS", "POLICY", "ZONE", "SERVES FROM", "AFTERWARDS"), rows),
+        table(("ZONE", "NODES", "CAPACITY", "HEADROOM", "SERVING"), zones),
+        *(["\n".join(["Why:", *lines])] if lines else []),
+        f"{sums} Rehearsed {document['runs']} times {document['versions']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def addresses_table(document: Document) -> str:
     """address → policy → zone → node → interface → reservation, one line each."""
     return table(

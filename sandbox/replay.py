@@ -1,7 +1,8 @@
-"""Play golden recordings on the twin alone, and say where it differs: `python -m sandbox replay FILE...`.
+"""Play golden recordings on the twin, and say where it differs: `python -m sandbox replay [--wire] FILE...`.
 
 Belongs here: what is checked, the verdict, the command. Does not belong here: the file format (`replay_recording`), the
-actions (`replay_actions`), orders and time (`replay_playing`), the comparison of states (`replay_state`).
+actions (`replay_actions`), orders and time (`replay_playing`), the comparison of states (`replay_state`), playing on
+the wire (`replay_wire_playing`).
 
 What is checked, line by line:
 
@@ -20,8 +21,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chalicelib.domain.twin.behaviours import behaviours_of
@@ -33,30 +34,8 @@ from chalicelib.domain.twin.world import World, running, settle
 from sandbox.replay_actions import Zones
 from sandbox.replay_playing import WrongStatus, play, play_every_way
 from sandbox.replay_recording import Recording, Step, UnreadableRecording, read
-from sandbox.replay_state import change_sequences, changes_difference, state_difference
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Where a world of the twin first differs from a recording: the line, and what was expected and got."""
-
-    line: int
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of one recording.
-
-    Attributes:
-        difference: The first one; None if it passes.
-        weaker: Lines that pass only with another choice or order than the usual one.
-        notes: Remarks that are no failure.
-    """
-
-    difference: Difference | None
-    weaker: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+from sandbox.replay_state import change_sequences, changes_difference, several_addresses, state_difference
+from sandbox.replay_verdict import Difference, Verdict
 
 
 def replay(recording: Recording, *, changes: bool = True) -> Verdict:
@@ -112,7 +91,7 @@ class _Replay:
                 return self._otherwise(step, what)
             if self._changes:
                 got = change_sequences(played.changes, played.failing_before, played.shown_failed)
-                several = _with_several_addresses(way.world, played.world)
+                several = several_addresses(way.world, played.world)
                 what = changes_difference(got, step.changes or (), step.vary, several)
             if what is not None:
                 return what
@@ -153,13 +132,25 @@ def empty_world(recording: Recording) -> World:
         behaviours = behaviours_of(recording.ovnk, recording.cncc)
     except ValueError as error:
         raise UnreadableRecording(str(error)) from error
+    plane = Plane()
+    for kind in sorted(_types(recording) - set(plane.limits)):
+        if (limits := _limits_of(kind)) is not None:
+            plane = replace(plane, limits=plane.limits.put(kind, limits))
     subnets = Table((zone, Subnet(zone, cidr)) for zone, cidr in recording.zones.items())
-    return running(behaviours, Plane(subnets=subnets))
+    return running(behaviours, replace(plane, subnets=subnets))
 
 
-def _with_several_addresses(*worlds: World) -> frozenset[str]:
-    egress_ips = (egress_ip for world in worlds for egress_ip in world.objects.egress_ips.values())
-    return frozenset(f"egressip {egress_ip.name}" for egress_ip in egress_ips if len(set(egress_ip.spec)) > 1)
+def _types(recording: Recording) -> set[str]:
+    """Instance types that the recording names."""
+    return {str(action["type"]) for step in recording.steps for action in step.actions if "type" in action}
+
+
+def _limits_of(kind: str) -> tuple[int, int] | None:
+    """Addresses per interface of a type that the model does not know by itself, from moto's copy of EC2's table."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+    network = INSTANCE_TYPES.get(kind, {}).get("NetworkInfo")
+    return (network["Ipv4AddressesPerInterface"], network.get("Ipv6AddressesPerInterface", 0)) if network else None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -172,25 +163,43 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m sandbox replay", description="Play golden recordings on the twin and compare."
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings (JSON Lines)")
+    parser.add_argument(
+        "--wire", action="store_true", help="play on the sandbox's cluster API and EC2 instead of on the model alone"
+    )
     parser.add_argument("--states-only", action="store_true", help="do not compare the changes between states")
     parser.add_argument("--notes", action="store_true", help="also print remarks that are no failure")
     arguments = parser.parse_args(argv)
-    worst = 0
+    play_one = _on_wire() if arguments.wire else replay
+    count = {"pass": 0, "FAIL": 0, "unreadable": 0}
     for path in arguments.files:
-        try:
-            verdict = replay(read(path), changes=not arguments.states_only)
-        except UnreadableRecording as error:
-            print(f"unreadable: {path}: {error}", file=sys.stderr)
-            worst = 2
-            continue
-        if verdict.difference is None:
-            print(f"pass {path}")
-        else:
-            print(f"FAIL {path}:{verdict.difference.line}: {verdict.difference.what}")
-            worst = max(worst, 1)
-        for remark in (*verdict.weaker, *(verdict.notes if arguments.notes else ())):
-            print(f"     {remark}")
-    return worst
+        count[_report(path, play_one, changes=not arguments.states_only, notes=arguments.notes)] += 1
+    how = "on the sandbox's wire" if arguments.wire else "on the model alone"
+    unreadable = f", {count['unreadable']} unreadable" if count["unreadable"] else ""
+    print(f"{count['pass']} of {len(arguments.files)} pass {how}, {count['FAIL']} differ{unreadable}")
+    return 2 if count["unreadable"] else min(count["FAIL"], 1)
+
+
+def _on_wire() -> Callable[..., Verdict]:
+    """Imported only when asked for: the wire brings moto with it."""
+    from sandbox.replay_wire_playing import replay_on_wire
+
+    return replay_on_wire
+
+
+def _report(path: Path, play_one: Callable[..., Verdict], *, changes: bool, notes: bool) -> str:
+    """Play one recording and print its line; returns "pass", "FAIL" or "unreadable"."""
+    try:
+        verdict = play_one(read(path), changes=changes)
+    except UnreadableRecording as error:
+        print(f"unreadable: {path}: {error}", file=sys.stderr)
+        return "unreadable"
+    if verdict.difference is None:
+        print(f"pass {path}", flush=True)
+    else:
+        print(f"FAIL {path}:{verdict.difference.line}: {verdict.difference.what}", flush=True)
+    for remark in (*verdict.weaker, *(verdict.notes if notes else ())):
+        print(f"     {remark}")
+    return "pass" if verdict.difference is None else "FAIL"
 
 
 if __name__ == "__main__":

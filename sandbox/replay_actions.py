@@ -18,6 +18,8 @@ from chalicelib.domain.twin.world import Changes, World, start_cncc, start_manag
 from sandbox.replay_recording import Json, UnreadableRecording
 from sandbox.replay_state import instance_of, interface_of
 
+TAINT_EFFECT = "NoSchedule"
+
 Outcome = tuple[World, int | None, Changes]
 
 
@@ -67,7 +69,7 @@ def _readd_node(world: World, action: Json, zones: Zones) -> Outcome:
 
 def _node(action: Json, zones: Zones) -> Node:
     name = action["name"]
-    host = (f"{action['ip']}/{zones.prefix(action['zone'])}",)
+    host = (host_of(action, zones),)
     return Node(
         name,
         instance_of(name),
@@ -75,15 +77,21 @@ def _node(action: Json, zones: Zones) -> Node:
         ready=action.get("ready", True),
         host_cidrs=host if action.get("host_cidrs", True) else None,
         primary_ifaddr=action.get("primary_ifaddr", True),
-        taints=tuple(sorted(_taint(taint) for taint in action.get("taints", ()))),
+        taints=tuple(sorted(taint_of(taint) for taint in action.get("taints", ()))),
     )
 
 
-def _taint(taint: Json | str) -> tuple[str, str]:
+def host_of(action: Json, zones: Zones) -> str:
+    """The node's own address, with the prefix length of its subnet."""
+    return f"{action['ip']}/{zones.prefix(action['zone'])}"
+
+
+def taint_of(taint: Json | str) -> tuple[str, str]:
+    """(key, effect) of a taint, written as an object or as "key" or "key:effect"."""
     if isinstance(taint, str):
         key, _, effect = taint.partition(":")
-        return key, effect or "NoSchedule"
-    return taint["key"], taint.get("effect", "NoSchedule")
+        return key.partition("=")[0], effect or TAINT_EFFECT
+    return taint["key"], taint.get("effect", TAINT_EFFECT)
 
 
 def _on_node(edit: Callable[[Node, Json], Node]) -> Callable[[World, Json, Zones], Outcome]:
@@ -148,9 +156,9 @@ _ACTIONS: dict[str, Callable[[World, Json, Zones], Outcome]] = {
     "node_ready": _on_node(lambda node, a: replace(node, ready=a["ready"])),
     "label_node": _on_node(lambda node, _: replace(node, labelled=True)),
     "unlabel_node": _on_node(lambda node, _: replace(node, labelled=False)),
-    "taint": _on_node(lambda node, a: _tainted(node, a["key"], a.get("effect", "NoSchedule"))),
+    "taint": _on_node(lambda node, a: _tainted(node, a["key"], a.get("effect", TAINT_EFFECT))),
     "untaint": _on_node(lambda node, a: _untainted(node, a["key"])),
-    "cordon_node": _on_node(lambda node, _: _tainted(node, UNSCHEDULABLE_TAINT, "NoSchedule")),
+    "cordon_node": _on_node(lambda node, _: _tainted(node, UNSCHEDULABLE_TAINT, TAINT_EFFECT)),
     "uncordon_node": _on_node(lambda node, _: _untainted(node, UNSCHEDULABLE_TAINT)),
     "delete_node": lambda world, a, _: outside.delete_node(world, a["name"]),
     "terminate_instance": _plain(

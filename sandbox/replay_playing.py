@@ -37,10 +37,10 @@ QUIET_SECONDS_WITH_NODES = 6.5
 QUIET_SECONDS_UNKNOWN = 30.0
 """How long a CPIC must have been Unknown without any change to count as settled."""
 
-_SLOW_ACTIONS = frozenset(
+SLOW_ACTIONS = frozenset(
     f"{what}_{program}" for what in ("start", "stop", "restart") for program in ("cluster_manager", "cncc")
 )
-_NODE_ACTIONS = _SLOW_ACTIONS | {"add_node", "readd_node", "taint", "untaint", "cordon_node"}
+_NODE_ACTIONS = SLOW_ACTIONS | {"add_node", "readd_node", "taint", "untaint", "cordon_node"}
 
 
 class WrongStatus(Exception):
@@ -116,13 +116,14 @@ def play(world: World, failing: Mapping[str, Cpic], step: Step, zones: Zones) ->
             played = played.later(*advance(played.world, played.world.now + action["seconds"]))
             continue
         acted, status, changes = do(played.world, action, zones)
-        _check_status(action, status)
+        check_status(action, status)
         played = played.later(acted, changes)
-        played = played.later(*(settle(acted) if action["do"] in _SLOW_ACTIONS else _manager_reacts(acted)))
+        played = played.later(*(settle(acted) if action["do"] in SLOW_ACTIONS else _manager_reacts(acted)))
     return _quieten(played.later(*settle(played.world)), quiet_seconds(step))
 
 
-def _check_status(action: Json, status: int | None) -> None:
+def check_status(action: Json, status: int | None) -> None:
+    """Raise WrongStatus where a request got another status than recorded."""
     if "result" in action and status != action["result"]:
         raise WrongStatus(f"{action['do']} {action.get('name', '')}: expected HTTP {action['result']}, got {status}")
 
@@ -143,7 +144,7 @@ def _quieten(played: Played, seconds: float) -> Played:
     """Let time pass until nothing has changed for *seconds*."""
     changed_at = played.world.now
     while True:
-        end = changed_at + (QUIET_SECONDS_UNKNOWN if _undecided(played) else seconds)
+        end = quiet_end(played, changed_at, seconds)
         timer = next_timer(played.world)
         if timer is None or timer > end:
             return played.later(*advance(played.world, end))
@@ -151,6 +152,11 @@ def _quieten(played: Played, seconds: float) -> Played:
         played = played.later(*settle(at(played.world, max(timer, played.world.now))))
         if played.state() != before:
             changed_at = played.world.now
+
+
+def quiet_end(played: Played, changed_at: float, seconds: float) -> float:
+    """When it will have been quiet for long enough, if nothing changes."""
+    return changed_at + (QUIET_SECONDS_UNKNOWN if _undecided(played) else seconds)
 
 
 def _undecided(played: Played) -> bool:
@@ -172,9 +178,9 @@ def play_every_way(worlds: Iterable[World], step: Step, zones: Zones, *, delays:
         acted = []
         for world in current.worlds:
             after, status, _ = do(world, action, zones)
-            _check_status(action, status)
+            check_status(action, status)
             acted.append(after)
-        react = moves if action["do"] in _SLOW_ACTIONS else _manager_moves
+        react = moves if action["do"] in SLOW_ACTIONS else _manager_moves
         reacted = settle_every_way(acted, delays=delays, options=react)
         current = Outcomes(reacted.worlds, current.complete and reacted.complete)
     settled = settle_every_way(current.worlds, delays=delays)
@@ -195,7 +201,7 @@ def _quieten_every_way(worlds: Iterable[World], seconds: float, delays: int) -> 
     while waiting:
         world, changed_at = waiting.pop()
         played = Played(world)
-        end = changed_at + (QUIET_SECONDS_UNKNOWN if _undecided(played) else seconds)
+        end = quiet_end(played, changed_at, seconds)
         timer = next_timer(world)
         if timer is None or timer > end:
             quiet[at(world, max(end, world.now))] = None

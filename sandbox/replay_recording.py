@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
+OVNK_NAMES = ("ovn-kubernetes", "ovnk", "ovnkube")
+CNCC_NAMES = ("cloud-network-config-controller", "cncc")
+
 SECTIONS = ("egressips", "cpics", "nodes", "enis", "events")
 """What every recorded state has."""
 
@@ -71,7 +74,7 @@ def read(path: Path) -> Recording:
         UnreadableRecording: No such file, not JSON Lines, or not of this format.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableRecording(f"{path}: {error}") from error
     lines = list(_lines(path, text))
@@ -82,8 +85,8 @@ def read(path: Path) -> Recording:
         versions = header["versions"]
         return Recording(
             name=header["trace"],
-            ovnk=_release(versions["ovn-kubernetes"]),
-            cncc=_release(versions["cloud-network-config-controller"]),
+            ovnk=_release(_either(versions, OVNK_NAMES)),
+            cncc=_release(_either(versions, CNCC_NAMES)),
             zones=dict(header["zones"]),
             steps=tuple(_steps(path, lines[1:])),
         )
@@ -104,9 +107,15 @@ def _lines(path: Path, text: str) -> Iterator[tuple[int, Json]]:
         yield number, value
 
 
+def _either(versions: Json, names: tuple[str, ...]) -> str:
+    """The version of a program, by the first of its names that is there."""
+    return str(next((versions[name] for name in names if name in versions), None) or versions[names[0]])
+
+
 def _release(version: str) -> str:
     """ "release-1.2 10a2fa…" → "1.2", "master 8871cd…" → "master"."""
-    return version.partition(" ")[0].removeprefix("release-")
+    words = version.split()
+    return words[0].removeprefix("release-").removeprefix("v") if words else version
 
 
 def _steps(path: Path, lines: list[tuple[int, Json]]) -> Iterator[Step]:

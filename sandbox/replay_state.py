@@ -210,3 +210,9 @@ def changes_difference(
 
 def _without_status(steps: Iterable[Json]) -> list[Json]:
     return [rest for step in steps if (rest := {k: v for k, v in step.items() if k != "status"})]
+
+
+def several_addresses(*worlds: World) -> frozenset[str]:
+    """EgressIPs with several addresses in any of these worlds, as `changes_difference` wants them."""
+    egress_ips = (egress_ip for world in worlds for egress_ip in world.objects.egress_ips.values())
+    return frozenset(f"egressip {egress_ip.name}" for egress_ip in egress_ips if len(set(egress_ip.spec)) > 1)

@@ -10,19 +10,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from chalicelib import telemetry, text
+from chalicelib import cli, telemetry, text
 from sandbox.demo import POLICIES, SCENARIO
-from sandbox.stage import Stage
+from sandbox.stage import Stage, fleet_text
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/visit.md")
+PAGES = ("README.md", "docs/visit.md", "docs/what-if.md")
+WHAT_IF = ("--lose-zone", "eu-central-1c", "--scale", "egress-a=1")
 BLOCK = re.compile(r"(<!-- output: ([a-z-]+) -->\n```[a-z]*\n)(.*?)(```\n)", re.DOTALL)
 CLUSTER = SCENARIO.name
 SHORT_IDS = (
@@ -89,6 +92,7 @@ def _play(stage: Stage) -> dict[str, str]:
     outputs["capacity"] = text.capacity_text(_part(stage, f"{base}/capacity"))
     stage.run_for(1500)
     outputs["addresses"] = text.addresses_table(_part(stage, f"{base}/drift"))
+    outputs["what-if"] = _command(stage, "what-if", *WHAT_IF)
     stage.read_mail()
     edited = ["10.10.100.253", "10.10.150.77", "10.10.200.253"]
     stage.rosa.kube.patch("egressips", "demo-egress-ns", {"spec": {"egressIPs": edited}}, manager="kubectl-edit")
@@ -97,6 +101,22 @@ def _play(stage: Stage) -> dict[str, str]:
     (mail, *_) = stage.read_mail()
     outputs["alert"] = f"Subject: {mail.subject}\n\n{mail.body}"
     return outputs
+
+
+def _command(stage: Stage, *arguments: str) -> str:
+    """What the command line prints on this stage."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()):
+        (Path(folder) / "token").write_text(next(iter(stage.rosa.tokens)), encoding="utf-8")
+        fleet = Path(folder) / "fleet.yaml"
+        fleet.write_text(fleet_text(SCENARIO, stage.rosa.api_url, POLICIES, token="file:token"), encoding="utf-8")  # noqa: S106 - a place, not a secret
+        before = dict(os.environ)
+        os.environ.update(stage.aws.environment())
+        try:
+            cli.main([*arguments, "--fleet", str(fleet)])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return out.getvalue()
 
 
 def _part(stage: Stage, path: str) -> dict[str, Any]:

@@ -139,13 +139,13 @@ def _judged(runs: Sequence[Run], touched: Touched, variants: Sequence[Variant]) 
     return Rehearsal(
         tuple(_expectations(runs, touched, variants)),
         tuple(objections[key] for key in sorted(objections)),
-        _in_words(variants),
+        in_words(variants),
         len(runs),
     )
 
 
 def _objections(run: Run, touched: Touched, variants: Sequence[Variant]) -> Iterator[Objection]:
-    words = _of_run(run, variants)
+    words = of_run(run, variants)
     for (owner, address), position in run.lost.items():
         why = "would stop serving, though the plan does not take it"
         yield Objection("loses", owner, address, position, adds=False, behaviours=words, why=why)
@@ -160,7 +160,7 @@ def _objections(run: Run, touched: Touched, variants: Sequence[Variant]) -> Iter
     for (owner, address), position in touched.adds.items():
         serves = run.serving.get(address, ("",))[0] == owner
         if owner in replaced and not serves and address not in run.failed:
-            why = f"would not serve instead of what it replaces: {_why_not(run, owner, address)}"
+            why = f"would not serve instead of what it replaces: {why_not(run, owner, address)}"
             yield Objection("leaves", owner, address, position, adds=True, behaviours=words, why=why)
 
 
@@ -176,9 +176,9 @@ def _expectations(runs: Sequence[Run], touched: Touched, variants: Sequence[Vari
         if not without:
             yield Expectation(owner, address, now, nodes[:NODES_NAMED], len(nodes) > NODES_NAMED, "")
             continue
-        why = _why_not(without[0], owner, address)
+        why = why_not(without[0], owner, address)
         if nodes:
-            why = f"not for certain: {_of_run(without[0], variants)}, {why}"
+            why = f"not for certain: {of_run(without[0], variants)}, {why}"
         yield Expectation(owner, address, now, (), more=False, why=why)
 
 
@@ -187,7 +187,7 @@ def _nodes(runs: Sequence[Run], owner: str, address: str) -> tuple[str, ...]:
     return tuple(sorted(seen.union(*(run.options.get(address, ()) for run in runs)) if seen else ()))
 
 
-def _why_not(run: Run, owner: str, address: str) -> str:
+def why_not(run: Run, owner: str, address: str) -> str:
     """Why an address does not serve at the end of a run."""
     world = run.after
     cpic = world.objects.cpics.get(address)
@@ -210,7 +210,7 @@ def _short(message: str | None) -> str:
     return (message or "no answer").split("\n", 1)[0].removeprefix("Error processing cloud assignment request, err: ")
 
 
-def _of_run(run: Run, variants: Sequence[Variant]) -> str:
+def of_run(run: Run, variants: Sequence[Variant]) -> str:
     """The versions that a run stands for, and the behaviours that decided in it."""
     mine = [variant for variant in variants if run.stands_for(variant.behaviours)]
     decisive = [
@@ -218,12 +218,13 @@ def _of_run(run: Run, variants: Sequence[Variant]) -> str:
         for name in sorted(FLAGS & run.asked.keys())
         if any(getattr(variant.behaviours, name) != run.asked[name] for variant in variants)
     ]
-    words = _in_words(mine)
+    words = in_words(mine)
     named = [name if run.asked[name] else f"no {name}" for name in decisive]
     return f"{words} ({', '.join(named)})" if named else words
 
 
-def _in_words(variants: Iterable[Variant]) -> str:
+def in_words(variants: Iterable[Variant]) -> str:
+    """All their versions."""
     listed = list(variants)
     ovnk = dict.fromkeys(release for variant in listed for release in variant.ovnk)
     cncc = dict.fromkeys(version for variant in listed for version in variant.cncc)

@@ -331,8 +331,12 @@ class Chooser:
         """The one that EC2 lets carry least. They carry equally many, so that it has the least room left."""
         best = options[0]
         for option in options:
-            if self._capacity[str(option)] < self._capacity[str(best)]:
+            if self._carries(option) < self._carries(best):
                 best = option
-            if self._capacity[str(best)] == self._least:
+            if self._carries(best) == self._least:
                 break  # among a thousand nodes of one type, the first
         return best
+
+    def _carries(self, node: object) -> int:
+        """A node that has joined since is as empty as can be."""
+        return self._capacity.get(str(node), twinning.UNLIMITED)

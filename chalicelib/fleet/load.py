@@ -50,6 +50,33 @@ def parse_fleet(text: str, origin: str, *, base_dir: Path | None) -> Fleet:
     return Fleet({cluster.name: _cluster(cluster, read.defaults, files) for cluster in read.clusters})
 
 
+def parse_policies(text: str, origin: str) -> tuple[PolicySpec, ...]:
+    """Read policies as a fleet file has them: one, a list of them, or both below the key `policies`.
+
+    Raises:
+        FleetError: The text is no such thing; every problem at once.
+    """
+    import yaml
+
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FleetError(origin, f"is no YAML: {' '.join(str(error).split())}") from None
+    read = read.get("policies", read) if isinstance(read, dict) else read
+    policies = [read] if isinstance(read, dict) else read
+    if not isinstance(policies, list) or not policies:
+        raise FleetError(origin, "holds no policy: allowed is one policy of a fleet file, or a list of them")
+    around = {
+        "name": "what-if",
+        "region": "us-east-1",
+        "infra_id": "what-if",
+        "api": {"url": "https://what-if.example:443", "token": "env:NONE"},
+        "policies": policies,
+    }
+    fleet = parse_fleet(json.dumps({"clusters": [around]}, default=str, indent=1), origin, base_dir=None)
+    return fleet.clusters["what-if"].policies
+
+
 def load_fleet(location: str, fetch_s3: Callable[[str, str], str]) -> Fleet:
     """Read the fleet file at *location*, a path or `s3://bucket/key`.
 

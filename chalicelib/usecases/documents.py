@@ -15,6 +15,7 @@ from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.verdicts import Verdict
+from chalicelib.domain.what_if import Answer
 from chalicelib.usecases.act import Report
 from chalicelib.usecases.releasing import Released
 from chalicelib.usecases.visit import Look, Outcome
@@ -104,6 +105,19 @@ def release_document(desired: ClusterSpec, released: Released) -> Document:
 def actions_document(planned: Plan) -> Document:
     """The changes of a plan, and the digest that approves them."""
     return {"digest": planned.digest, "actions": [action_document(action) for action in planned.actions]}
+
+
+def what_if_document(look: Look, answer: Answer) -> Document:
+    """Before and after of what might happen."""
+    return {
+        **_header(look),
+        "happens": list(answer.sentences),
+        "versions": answer.versions,
+        "runs": answer.runs,
+        "addresses": [{**plain(fate), "lost": fate in answer.lost} for fate in answer.fates],
+        "zones": plain(answer.zones),
+        "unknown": _unknown(look.observed),
+    }
 
 
 def run_document(record: RunRecord) -> Document:

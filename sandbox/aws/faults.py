@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 ANY = "*"
@@ -100,6 +101,17 @@ class Faults:
             self._planned = [
                 p for p in self._planned if not everything and (p.service, p.operation) != (service, operation)
             ]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let calls through meanwhile, whatever is in force: for looking at what is there."""
+        with self._lock:
+            planned, self._planned = self._planned, []
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._planned = planned
 
     def take(self, service: str, operation: str) -> Fault | None:
         """The fault that hits this call, counted down; None if it goes through."""

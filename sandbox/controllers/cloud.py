@@ -46,7 +46,7 @@ def _send(ec2: Any, request: Request) -> Answer:
             reservations = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
             found = reservations[0]["Instances"][0]
             first = next(iter(found.get("NetworkInterfaces") or ()), None)
-            return InstanceView(found["InstanceType"], _interface(first) if first else None)
+            return InstanceView(found["InstanceType"], interface_of_answer(first) if first else None)
         case DescribeInstanceType(name):
             network = ec2.describe_instance_types(InstanceTypes=[name])["InstanceTypes"][0]["NetworkInfo"]
             return TypeLimits(network["Ipv4AddressesPerInterface"], network.get("Ipv6AddressesPerInterface", 0))
@@ -70,8 +70,8 @@ def _send(ec2: Any, request: Request) -> Answer:
             assert_never(request)
 
 
-def _interface(raw: dict[str, Any]) -> Interface:
-    """The primary address first, then the others, both families."""
+def interface_of_answer(raw: dict[str, Any]) -> Interface:
+    """An interface as DescribeInstances shows it: the primary address first, then the others, both families."""
     ordered = sorted(raw["PrivateIpAddresses"], key=lambda entry: not entry["Primary"])
     addresses = [entry["PrivateIpAddress"] for entry in ordered]
     addresses += [entry["Ipv6Address"] for entry in raw.get("Ipv6Addresses") or ()]

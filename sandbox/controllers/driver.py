@@ -17,7 +17,7 @@ from botocore.config import Config
 from chalicelib.domain.twin import cluster_manager, cncc
 from chalicelib.domain.twin.api import Write
 from chalicelib.domain.twin.behaviours import Behaviours, behaviours_of
-from chalicelib.domain.twin.choices import first
+from chalicelib.domain.twin.choices import Choose, first
 from chalicelib.domain.twin.tables import Table
 from chalicelib.domain.twin.values import Change, Objects
 from sandbox.aws import AwsSandbox
@@ -32,8 +32,11 @@ TABLES = {NODES: "nodes", EGRESS_IPS: "egress_ips", CPICS: "cpics"}
 class Controllers:
     """Both controllers of one cluster. `stop_manager` and the like are for scenarios in which one of them is down."""
 
-    def __init__(self, kube: Kube, aws: AwsSandbox, behaviours: Behaviours | None = None) -> None:
+    def __init__(
+        self, kube: Kube, aws: AwsSandbox, behaviours: Behaviours | None = None, *, choose: Choose = first
+    ) -> None:
         self._kube = kube
+        self._choose = choose
         self._timeline = aws.timeline
         self._behaviours = behaviours or behaviours_of("master")
         self._ec2 = aws.client("ec2", config=Config(retries={"total_max_attempts": 1}))
@@ -86,6 +89,18 @@ class Controllers:
         """CNCC goes down and stays down."""
         with self._turn:
             self._cncc = None
+
+    def let_manager_act(self) -> None:
+        """Let the cluster manager alone do what it has to do at this moment, as it does between two quick requests."""
+        with self._turn:
+            self._look()
+            while self._act_as_manager(self._timeline.now()):
+                self._look()
+
+    @property
+    def cncc_state(self) -> cncc.Cncc | None:
+        """What CNCC has in its queues; None while it is down."""
+        return self._cncc
 
     # Seeing
 
@@ -146,14 +161,8 @@ class Controllers:
     def _act(self) -> bool:
         """Let one thing happen; False when there is nothing to do now. The manager first: it is much the quicker."""
         now = self._timeline.now()
-        if self._manager is not None:
-            if self._inbox:
-                self._step_manager(cluster_manager.SawChange(self._inbox.pop(0)))
-                return True
-            due = cluster_manager.next_due(self._manager)
-            if due is not None and due <= now:
-                self._step_manager(cluster_manager.Wake())
-                return True
+        if self._act_as_manager(now):
+            return True
         if self._cncc is not None:
             for key, request in cncc.calls(self._cncc):
                 self._step_cncc(cncc.Answered(key, cloud.send(self._ec2, request)))
@@ -161,6 +170,18 @@ class Controllers:
             for event in cncc.runnable(self._cncc, now):
                 self._step_cncc(event)
                 return True
+        return False
+
+    def _act_as_manager(self, now: float) -> bool:
+        if self._manager is None:
+            return False
+        if self._inbox:
+            self._step_manager(cluster_manager.SawChange(self._inbox.pop(0)))
+            return True
+        due = cluster_manager.next_due(self._manager)
+        if due is not None and due <= now:
+            self._step_manager(cluster_manager.Wake())
+            return True
         return False
 
     def _next_due(self) -> float | None:
@@ -179,7 +200,7 @@ class Controllers:
             objects=self._objects,
             now=self._timeline.now(),
             behaviours=self._behaviours,
-            choose=first,
+            choose=self._choose,
         )
         self._write(writes)
 

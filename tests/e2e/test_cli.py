@@ -12,6 +12,7 @@ import pytest
 from chalicelib.cli import main
 from sandbox.stage import Stage, fleet_text
 from tests.e2e.test_main_job import POLICIES, scenario
+from tests.test_answers import problems
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -78,6 +79,11 @@ BAD = [
     (("plan", "--cluster", "nope"), "cluster: 'nope' is not in the fleet file; it has payments"),
     (("plan", "--fleet", "/nowhere/fleet.yaml"), "/nowhere/fleet.yaml"),
     (("apply", "--approve", "yes"), "argument --approve: 'yes' is no digest; allowed are 12 hexadecimal digits"),
+    (("what-if",), "what-if: nothing is to happen; allowed are --lose-zone"),
+    (("what-if", "--lose-zone", "mars"), "'mars' is no zone with nodes of this cluster; there are eu-central-1a"),
+    (("what-if", "--scale", "egress-a"), "--scale: 'egress-a' is not POOL=N; allowed is"),
+    (("what-if", "--upgrade", "new"), "--upgrade: 'new' is no OpenShift minor; allowed is for example 4.20"),
+    (("what-if", "--add-policy", "/nowhere.yaml"), "/nowhere.yaml: can't be read: No such file or directory"),
     (("frobnicate",), "invalid choice: 'frobnicate'"),
     ((), "the following arguments are required: COMMAND"),
 ]
@@ -91,6 +97,32 @@ def test_a_bad_argument_is_one_clear_error_and_exit_code_1(run: Run, arguments: 
     assert says in err
     assert out == ""
     assert "Traceback" not in err
+
+
+def test_what_if_tells_before_and_after(stage: Stage, run: Run, tmp_path: Path) -> None:
+    """Exit code 2 where an address would be lost, 0 where none would; nothing is changed."""
+    run("apply")
+    stage.run_for(60)
+    before = stage.rosa.kube.resource_version
+    code, out, _ = run("what-if", "--lose-zone", "eu-central-1a", "--json")
+    answer = json.loads(out)
+    assert (code, problems(answer)) == (2, [])
+    (told,) = answer["clusters"]
+    assert {row["zone"] for row in told["addresses"] if row["lost"]} == {"eu-central-1a"}
+    code, out, _ = run("what-if", "--upgrade", "4.20")
+    assert code == 0
+    assert "Nothing is lost." in out
+    more = tmp_path / "more.yaml"
+    more.write_text("name: extra\nnamespaces: {matchLabels: {team: extra}}\nper_zone: 1\n")
+    code, out, _ = run("what-if", "--add-policy", str(more))
+    assert code == 0
+    assert "policy extra is added" in out
+    more.write_text("name: extra\nper_zone: 0\n")
+    code, _, err = run("what-if", "--add-policy", str(more))
+    assert code == 1
+    assert "more.yaml" in err
+    assert "per_zone" in err
+    assert stage.rosa.kube.resource_version == before
 
 
 def test_a_bad_fleet_file_names_every_problem_with_its_line(run: Run, tmp_path: Path) -> None:
