@@ -149,3 +149,18 @@ def test_a_missing_permission_is_denied(cluster: KubeCluster, kube: KubernetesAp
     cluster.faults.deny("list", "nodes")
     with pytest.raises(Denied, match=r"403: .*nodes"):
         kube.fetch_nodes()
+
+
+def test_an_apply_to_a_version_that_has_passed_is_refused(kube: KubernetesApi) -> None:
+    """An address is taken out of the object that was looked at, and of no later one, even by force."""
+    kube.apply_egress_ip("demo", SPEC, LABELS, force=False)
+    [seen] = kube.fetch_egress_ips()
+    without = EgressIpSpec((), SPEC.namespace_selector, None)
+    cycling = {**LABELS, "egress-keeper/cycle-10.0.0.9": "status-lost.1.20260301T120000Z"}
+    kube.apply_egress_ip("demo", without, cycling, force=False, version=seen.version)
+    [out] = kube.fetch_egress_ips()
+    assert (out.spec.addresses, out.labels) == ((), cycling)
+    assert ".metadata.labels.egress-keeper/cycle-10.0.0.9" in out.owned_fields
+    with pytest.raises(Conflict) as raised:
+        kube.apply_egress_ip("demo", SPEC, LABELS, force=True, version=seen.version)
+    assert raised.value.managers == {}
