@@ -15,7 +15,7 @@ from conformance.programs import NoPrograms, Programs, find_programs
 from conformance.server import NotStarted, running
 
 CONTRACT = ("tests/sandbox/kube",)
-PRODUCT = ("tests/conformance", "tests/e2e/test_main_job.py")
+PRODUCT = ("tests/conformance", "tests/e2e/test_main_job.py", "tests/e2e/test_other_writers.py")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -98,6 +98,7 @@ class RealCluster:
 
     kube: RemoteCluster
     product_token: str
+    admin_token: str
 
 
 class Stage:
@@ -201,6 +202,11 @@ class Stage:
                 attributes = {key: value["Value"] for key, value in note.get("MessageAttributes", {}).items()}
                 mail.append(Mail(note["Subject"], note["Message"], attributes))
         return mail
+
+    @property
+    def admin_token(self) -> str:
+        """A cluster administrator's token, for what people do in the cluster by hand."""
+        return self._real.admin_token if self._real else next(iter(self.rosa.tokens))
 
     def put_fleet(self, text: str) -> None:
         """Replace the fleet file."""

@@ -16,6 +16,7 @@ from sandbox.kube.errors import (
     ApiError,
     bad_request,
     forbidden,
+    forbidden_path,
     internal,
     method_not_allowed,
     no_such_path,
@@ -26,6 +27,7 @@ from sandbox.kube.listing import check_not_ahead, list_page, predicate, revision
 from sandbox.kube.resources import NAMESPACES, by_path
 from sandbox.kube.store import Version, key_of
 from sandbox.kube.strategic import strategic_merge
+from sandbox.kube.tokens import ANONYMOUS
 from sandbox.kube.views import show_list, show_object
 from sandbox.kube.watching import Watch
 from sandbox.kube.wire import Accepted, Request, Response, negotiate, render, render_error
@@ -80,7 +82,7 @@ class Api:
             if open_to_all is not None:
                 return open_to_all, user
             user = self._cluster.tokens.user_of(request.headers.get("authorization", ""))
-            return self._described(request) or self._resource(request, user), user
+            return self._described(request, user) or self._resource(request, user), user
         except ApiError as error:
             return render_error(error), user
 
@@ -91,7 +93,7 @@ class Api:
             return wire.text(200, "ok")
         return render(discovery.VERSION) if segments == ["version"] else None
 
-    def _described(self, request: Request) -> Response | None:
+    def _described(self, request: Request, user: str) -> Response | None:
         """Discovery and OpenAPI; None for a path that is about a resource."""
         match request.segments:
             case ["api"]:
@@ -112,6 +114,8 @@ class Api:
                 return None
             case _:
                 body = None
+        if user == ANONYMOUS:
+            raise forbidden_path(user, request.path)
         return wire.text(404, "404 page not found\n") if body is None else render(body)
 
     def _resource(self, request: Request, user: str) -> Response:
@@ -141,7 +145,7 @@ class Api:
         verb, handler = self._handler(call)
         target = call.target
         path = target.resource.plural + (f"/{call.subresource}" if call.subresource else "")
-        if self._cluster.faults.denied(verb, path, call.user):
+        if call.user == ANONYMOUS or self._cluster.faults.denied(verb, path, call.user):
             raise forbidden(
                 target.resource,
                 verb=verb,

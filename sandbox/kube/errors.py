@@ -133,6 +133,11 @@ def forbidden(
     return ApiError(403, "Forbidden", message, details=_about(resource, name))
 
 
+def forbidden_path(user: str, path: str) -> ApiError:
+    """403 for a path that is about no resource."""
+    return ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot get path "{path}"', details={})
+
+
 def not_found(resource: Resource, name: str) -> ApiError:
     """404: the collection exists, the object does not."""
     return ApiError(404, "NotFound", f'{resource.qualified} "{name}" not found', details=_about(resource, name))

@@ -297,7 +297,7 @@ class _Mirror:
 
 
 def _versions(found: Mapping[str, Any]) -> dict[str, int]:
-    return {item["metadata"]["name"]: int(item["metadata"]["resourceVersion"]) for item in found["items"]}
+    return {item["metadata"]["name"]: int(item["metadata"]["resourceVersion"]) for item in found["items"] or ()}
 
 
 def _path(resource: Resource, namespace: str | None, name: str = "", *, everywhere: bool = False) -> str:

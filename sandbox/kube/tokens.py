@@ -15,6 +15,9 @@ from sandbox.kube.errors import ApiError, Cause, invalid, unauthorized
 ISSUER = "https://kubernetes.default.svc"
 
 _EVERYBODY = "kube:admin"
+ANONYMOUS = "system:anonymous"
+"""Who sends no bearer token: authenticated as nobody in particular, and allowed nothing."""
+
 _GROUP, _KIND = "authentication.k8s.io", "TokenRequest"
 _SHORTEST_SECONDS, _DEFAULT_SECONDS = 600, 3600
 
@@ -34,8 +37,10 @@ class Tokens:
         self._lock = threading.Lock()
 
     def user_of(self, authorization: str) -> str:
-        """The user behind an ``Authorization`` header; ApiError 401 for a missing, unknown, revoked or expired
-        token.
+        """The user behind an ``Authorization`` header: `ANONYMOUS` where it holds no token.
+
+        Raises:
+            ApiError: 401 for a token that is unknown, revoked or expired.
         """
         scheme, _, token = authorization.partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
@@ -45,6 +50,8 @@ class Tokens:
                 return user
             if self._given is None and not user:
                 return _EVERYBODY
+            if self._given is not None and not token:
+                return ANONYMOUS
             if self._given is not None and token in self._given:
                 return self._given[token]
         raise unauthorized()

@@ -49,6 +49,8 @@ def show_list(resource: Resource, page: Page, accepted: Accepted, now: float) ->
         case Shape.METADATA:
             items = (_versioned(version.json_metadata_only(), accepted) for version in page.versions)
             body = _list("PartialObjectMetadataList", f"meta.k8s.io/{accepted.version}", metadata, items)
+            if not page.versions:
+                body = body.replace(b'"items":[]', b'"items":null')  # as the server has it, for this kind alone
         case Shape.OBJECT:
             items = (version.json_in_list() for version in page.versions)
             body = _list(resource.list_kind, resource.api_version, metadata, items)

@@ -28,6 +28,9 @@ def staged(scenario: Scenario, policies: Iterable[str], **options: Any) -> Itera
             return
         real.wipe()
         token = real.install()
-        with real.remote() as remote, Stage(scenario, policies, real=RealCluster(remote, token), **options) as stage:
+        with (
+            real.remote() as remote,
+            Stage(scenario, policies, real=RealCluster(remote, token, real.admin_token), **options) as stage,
+        ):
             yield stage
         real.wipe()

@@ -90,9 +90,10 @@ class Api:
             data = body if isinstance(body, str) else json.dumps(body)
         answer = self._pool.request(method, self._url + path, body=data, headers=headers)
         reply = Reply(answer.status, _parsed(answer.data), answer.headers)
-        if answer.status == 201 and "dryRun" not in path and isinstance(reply.body, dict) and "metadata" in reply.body:
+        made = reply.body.get("metadata") if isinstance(reply.body, dict) else None
+        if answer.status == 201 and "dryRun" not in path and made and "name" in made:
             collection = path.partition("?")[0]
-            name = reply.body["metadata"]["name"]
+            name = made["name"]
             self._made[collection if collection.endswith(f"/{name}") else f"{collection}/{name}"] = None
         return reply
 

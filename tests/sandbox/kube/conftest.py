@@ -8,6 +8,7 @@ and KUBE_CONTRACT_ETCD (the URL of its etcd).
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -62,10 +64,21 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 
 def _compact(etcd_url: str) -> None:
+    """As API servers do it: by the key in which they tell each other what is compacted, and then in etcd."""
     with urllib3.PoolManager(retries=False, timeout=10.0) as pool:
-        found = pool.request("POST", f"{etcd_url}/v3/kv/range", body=json.dumps({"key": "AA=="})).json()
-        wanted = {"revision": found["header"]["revision"], "physical": True}
-        assert pool.request("POST", f"{etcd_url}/v3/kv/compaction", body=json.dumps(wanted)).status == 200
+
+        def ask(what: str, body: Mapping[str, object]) -> dict[str, Any]:
+            answer = pool.request("POST", f"{etcd_url}/v3/kv/{what}", body=json.dumps(body))
+            assert answer.status == 200, answer.data
+            return dict(answer.json())
+
+        revision = ask("range", {"key": _encoded("compact_rev_key")})["header"]["revision"]
+        ask("put", {"key": _encoded("compact_rev_key"), "value": _encoded(revision)})
+        ask("compaction", {"revision": revision, "physical": True})
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,30 @@ import pytest
 from tests.sandbox.kube.client import EGRESS_IPS, EVENTS, NOBODY, NODES, Api, applied, egress_ip
 
 
-@pytest.mark.parametrize("token", ["", "nobody-knows-this"])
-def test_without_a_known_token_everything_is_401(api: Api, token: str) -> None:
-    """A missing and an unknown token get the same Status, without details."""
-    reply = api.get(NODES, token=token)
+def test_an_unknown_token_is_401(api: Api) -> None:
+    """Whatever is asked for; a Status without details."""
+    reply = api.get(NODES, token="nobody-knows-this")
     assert (reply.status, reply.reason, reply.message) == (401, "Unauthorized", "Unauthorized")
     assert "details" not in reply.body
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/apis", 'forbidden: User "system:anonymous" cannot get path "/apis"'),
+        ("/nothing", 'forbidden: User "system:anonymous" cannot get path "/nothing"'),
+        (
+            NODES,
+            'nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group ""',
+        ),
+    ],
+)
+def test_without_a_token_one_is_anonymous_and_may_nothing(api: Api, path: str, message: str) -> None:
+    """403, not 401: anonymous is a user like any other. Health and version are for everybody."""
+    reply = api.get(path, role=None)
+    assert (reply.status, reply.reason, message in reply.message) == (403, "Forbidden", True)
+    assert api.get("/version", role=None).status == 200
+    assert api.get("/readyz", role=None).status == 200
 
 
 DENIED = [

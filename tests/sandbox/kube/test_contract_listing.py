@@ -121,6 +121,14 @@ def test_metadata_only(api: Api) -> None:
     assert api.get(path, accept=accept.format("")).status == 406
 
 
+def test_an_empty_list_of_metadata_has_null_for_items(api: Api) -> None:
+    """Of whole objects it is an empty list; a client that expects one here as well fails on the real server only."""
+    partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    for path in (NODES, EGRESS_IPS):
+        assert api.get(f"{path}?labelSelector=nobody%3Dhas").body["items"] == []
+        assert api.get(f"{path}?labelSelector=nobody%3Dhas", accept=partial).body["items"] is None
+
+
 def test_a_table_has_the_columns_of_the_crd(api: Api) -> None:
     """A printer column shows the first of several values."""
     path, config = applied(api, "10.0.1.5", "10.0.2.5")
