@@ -24,6 +24,8 @@ class Refusal:
     status: int
     code: str
     message: str
+    html: bool = False
+    """As a load balancer in between says it: with a page, not in the service's protocol."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,27 @@ class Delay:
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the connection without an answer."""
+    """Close the connection without an answer; the caller cannot know whether anything was done."""
+
+    after_effect: bool = False
+    """Do what is asked first."""
 
 
-Fault = Refusal | Delay | Drop
+@dataclass(frozen=True)
+class Truncate:
+    """Do what is asked and send the first half of the answer."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Do nothing and send this answer, one of earlier: what a replica that lags behind would say."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+Fault = Refusal | Delay | Drop | Truncate | Replay
 
 
 def throttled(service: str = "ec2") -> Refusal:

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -26,11 +26,23 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.aws import correction
 from sandbox.aws.events import InstanceStateChange
-from sandbox.aws.faults import Call, CallLog, Delay, Drop, Faults, Refusal, TokenBuckets, throttled
+from sandbox.aws.faults import (
+    Call,
+    CallLog,
+    Delay,
+    Drop,
+    Fault,
+    Faults,
+    Refusal,
+    Replay,
+    TokenBuckets,
+    Truncate,
+    throttled,
+)
 from sandbox.aws.instances import InstanceLife
 from sandbox.aws.moto_corrections import all_corrections
 from sandbox.aws.queues import QueueRules
-from sandbox.aws.wire import Environ, identify, refusal_body
+from sandbox.aws.wire import Environ, Incoming, incoming, refusal_body
 from sandbox.timeline import RealTimeline, Timeline
 from sandbox.timing import Ec2Timing
 
@@ -50,7 +62,8 @@ class _QuietHandler(MotoRequestHandler):  # type: ignore[misc] # moto is untyped
 class AwsSandbox:
     """AWS on loopback, as a context manager; `endpoint_url` works with every SDK and with the `aws` command.
 
-    `faults` breaks calls, `calls` records them, `ec2_buckets.enabled = True` switches EC2's request budget on, `timing`
+    `faults` breaks calls, `calls` records them; `intercept` is asked for a fault before those, `overhear` is told each
+    answer that is sent in full. `ec2_buckets.enabled = True` switches EC2's request budget on, `timing`
     says how long instances take. All services share one account and, unless a client asks otherwise, one *region*.
     """
 
@@ -67,6 +80,8 @@ class AwsSandbox:
         self.timing = timing or Ec2Timing()
         self.faults = Faults()
         self.calls = CallLog()
+        self.intercept: Callable[[Incoming], Fault | None] = lambda _request: None
+        self.overhear: Callable[[Incoming, Replay], None] = lambda _request, _answer: None
         self.ec2_buckets = TokenBuckets(self.timeline.now)
         self._lock = threading.RLock()
         self._changes: deque[InstanceStateChange] = deque()
@@ -189,26 +204,51 @@ class AwsSandbox:
                 self._delivering.release()
 
     def _door(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        service, operation = identify(environ)
+        request = incoming(environ)
+        service, operation = request.service, request.operation
         when = self.timeline.now()
-        fault = self.faults.take(service, operation)
+        fault = self.intercept(request) or self.faults.take(service, operation)
         if fault is None and service == "ec2" and not self.ec2_buckets.admits(operation):
             fault = throttled()
         match fault:
-            case Drop():
-                self.calls.add(Call(service, operation, when, 0))
-                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-                raise ConnectionAbortedError("dropped on demand")
+            case Drop(after_effect=False):
+                self._hang_up(Call(service, operation, when, 0), environ)
             case Refusal():
-                self.calls.add(Call(service, operation, when, fault.status))
-                kind, body = refusal_body(environ, service, fault)
-                start_response(f"{fault.status} Refused", [("Content-Type", kind), ("Content-Length", str(len(body)))])
-                return [body]
+                return self._answer(
+                    Call(service, operation, when, fault.status), start_response, *refusal_body(environ, service, fault)
+                )
+            case Replay():
+                call = Call(service, operation, when, fault.status)
+                return self._answer(call, start_response, fault.content_type, fault.body)
             case Delay():
                 time.sleep(fault.seconds)
-        status, body = self._ask_moto(environ, start_response, waits=operation == "ReceiveMessage")
+        if isinstance(fault, Drop | Truncate):
+            status, body = self._ask_moto(environ, lambda *_: None, waits=False)
+            if isinstance(fault, Truncate):
+                start_response(f"{status} Cut", [("Content-Length", str(len(body)))])(body[: len(body) // 2])
+            self._hang_up(Call(service, operation, when, 0), environ)
+        sent: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            sent.append((status, headers))
+            return start_response(status, headers, *rest)
+
+        status, body = self._ask_moto(environ, note, waits=operation == "ReceiveMessage")
         self.calls.add(Call(service, operation, when, status))
+        kind = next((value for name, value in sent[-1][1] if name.lower() == "content-type"), "")
+        self.overhear(request, Replay(status, kind, body))
         return [body]
+
+    def _answer(self, call: Call, start_response: StartResponse, kind: str, body: bytes) -> list[bytes]:
+        """One answer that is not moto's."""
+        self.calls.add(call)
+        start_response(f"{call.status} Told", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _hang_up(self, call: Call, environ: Environ) -> NoReturn:
+        self.calls.add(call)
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionAbortedError("dropped on demand")
 
     def _ask_moto(self, environ: Environ, start_response: StartResponse, *, waits: bool) -> tuple[int, bytes]:
         """moto's answer, complete. A call that may wait inside moto (long polling) does not keep the others out."""

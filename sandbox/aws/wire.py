@@ -9,6 +9,7 @@ import io
 import json
 import re
 import uuid
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -16,6 +17,17 @@ from xml.sax.saxutils import escape
 from sandbox.aws.faults import Refusal
 
 Environ = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request as it came: what is asked, by whom (`User-Agent`), and with what body."""
+
+    service: str
+    operation: str
+    agent: str
+    body: bytes
+
 
 _CREDENTIAL = re.compile(r"Credential=[^/]*/[^/]*/[^/]*/([^/]+)/")
 _RPC_PATH = re.compile(r"/operation/(\w+)$")
@@ -39,6 +51,12 @@ def identify(environ: Environ) -> tuple[str, str]:
     return service, f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
 
 
+def incoming(environ: Environ) -> Incoming:
+    """The request as a value. The body stays readable for whoever comes next."""
+    service, operation = identify(environ)
+    return Incoming(service, operation, environ.get("HTTP_USER_AGENT", ""), _body(environ))
+
+
 def _body(environ: Environ) -> bytes:
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(length)
@@ -51,6 +69,8 @@ def refusal_body(environ: Environ, service: str, refusal: Refusal) -> tuple[str,
     request: AWS JSON, EC2's XML, S3's XML or the query XML.
     """
     code, message, request_id = refusal.code, refusal.message, str(uuid.uuid4())
+    if refusal.html:
+        return "text/html", f"<html><body><h1>{refusal.status} {escape(message)}</h1></body></html>".encode()
     if "HTTP_X_AMZ_TARGET" in environ:
         return "application/x-amz-json-1.0", json.dumps({"__type": code, "message": message}).encode()
     error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"

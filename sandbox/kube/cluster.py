@@ -12,11 +12,12 @@ from typing import Any
 
 from sandbox.kube import patches
 from sandbox.kube.errors import ApiError, not_found
-from sandbox.kube.faults import Faults, RequestLog
+from sandbox.kube.faults import Fault, Faults, RequestLog
 from sandbox.kube.registry import Registry
 from sandbox.kube.resources import NAMESPACES, by_plural
 from sandbox.kube.store import Store, Subscriber, key_of
 from sandbox.kube.tokens import Tokens
+from sandbox.kube.wire import Request, Response
 from sandbox.kube.writing import Target, Write
 
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -32,6 +33,8 @@ class KubeCluster:
 
     Attributes:
         faults: what goes wrong with HTTP requests; in-process calls are never met.
+        intercept: asked for a fault of an HTTP request before those.
+        overhear: told of each HTTP request and the answer that is sent in full.
         requests: the HTTP requests that came.
         tokens: bearer tokens and their users.
         clock: seconds since the epoch, for every time stamp.
@@ -46,6 +49,8 @@ class KubeCluster:
     ) -> None:
         self.clock = clock
         self.faults = Faults()
+        self.intercept: Callable[[Request], Fault | None] = lambda _request: None
+        self.overhear: Callable[[Request, Response], None] = lambda _request, _answer: None
         self.requests = RequestLog()
         self.tokens = Tokens(tokens, clock)
         self.store = Store(_HISTORY_LIMIT)

@@ -97,10 +97,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         request = self._read()
-        fault = self.server.cluster.faults.take(request.method, request.path, request.raw_query)
+        cluster = self.server.cluster
+        fault = cluster.intercept(request) or cluster.faults.take(request.method, request.path, request.raw_query)
         if fault is None:
             response, user = self.server.api.answer(request)
             self._record(request, user, response.status)
+            cluster.overhear(request, response)
             self._send(response)
             return
         self._serve_with(fault, request)

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
 from sandbox.aws import AwsSandbox, Delay, Drop
-from sandbox.aws.faults import Call, CallLog, Refusal, broken, denied, throttled
+from sandbox.aws.faults import Call, CallLog, Refusal, Replay, Truncate, broken, denied, throttled
 from sandbox.timeline import SteppedTimeline
 from tests.sandbox.aws.conftest import Net
 
@@ -147,3 +148,38 @@ def test_call_log_is_bounded_and_keeps_the_newest() -> None:
     for operation in "abc":
         log.add(Call("ec2", operation, 0.0, 200))
     assert log.operations("ec2") == ["b", "c"]
+
+
+def test_a_page_instead_of_an_answer(aws: AwsSandbox, ec2: Any) -> None:
+    """What a load balancer says for a service is in no protocol of that service."""
+    aws.faults.inject("ec2", "DescribeVpcs", Refusal(502, "BadGateway", "Bad Gateway", html=True))
+    with pytest.raises((ClientError, ResponseParserError)):
+        ec2.describe_vpcs()
+
+
+def test_an_answer_lost_after_the_effect(aws: AwsSandbox, ec2: Any) -> None:
+    """The call worked, which the caller cannot know."""
+    aws.faults.inject("ec2", "CreateVpc", Drop(after_effect=True), times=1)
+    with pytest.raises(ConnectionClosedError):
+        ec2.create_vpc(CidrBlock="10.77.0.0/16")
+    assert "10.77.0.0/16" in [vpc["CidrBlock"] for vpc in ec2.describe_vpcs()["Vpcs"]]
+
+
+def test_an_answer_cut_in_half(aws: AwsSandbox, ec2: Any) -> None:
+    """An answer that ends before its length is no answer, and never a shorter list."""
+    aws.faults.inject("ec2", "DescribeVpcs", Truncate(), times=1)
+    with pytest.raises((BotoCoreError, ResponseParserError)):
+        ec2.describe_vpcs()
+    assert ec2.describe_vpcs()["Vpcs"]
+
+
+def test_an_earlier_answer_again(aws: AwsSandbox, ec2: Any) -> None:
+    """A replica that lags behind: what was overheard once is said again, and nothing is done."""
+    heard: list[Replay] = []
+    aws.overhear = lambda request, answer: heard.append(answer) if request.operation == "DescribeVpcs" else None
+    before = ec2.describe_vpcs()["Vpcs"]
+    ec2.create_vpc(CidrBlock="10.78.0.0/16")
+    aws.intercept = lambda request: heard[0] if request.operation == "DescribeVpcs" else None
+    assert ec2.describe_vpcs()["Vpcs"] == before
+    aws.intercept = lambda _request: None
+    assert len(ec2.describe_vpcs()["Vpcs"]) == len(before) + 1

@@ -127,3 +127,15 @@ def test_requests_are_recorded(cluster: KubeCluster, served: Api) -> None:
     assert len(cluster.requests) == 2
     cluster.requests.clear()
     assert list(cluster.requests) == []
+
+
+def test_one_request_is_intercepted_by_who_asks(cluster: KubeCluster, served: Api) -> None:
+    """A fault can be chosen by everything that the request says; what was answered in full is overheard."""
+    heard: list[int] = []
+    cluster.overhear = lambda _request, answer: heard.append(answer.status)
+    cluster.intercept = lambda request: Fault(status=503) if request.method == "GET" else None
+    assert served.get(NODES).status == 503
+    assert served.post(NODES, node("n1")).status == 201
+    cluster.intercept = lambda _request: None
+    assert served.get(NODES).status == 200
+    assert heard == [201, 200]
