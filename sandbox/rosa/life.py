@@ -124,7 +124,7 @@ class NodeLife:
     def _network(self, name: str, machine: Machine) -> None:
         with self._lock:
             pods = next(self._pod_networks)
-        annotations = nodes.networked(machine.address, self._scenario.zones[machine.zone], pods)
+        annotations = nodes.networked(machine.address, self._machines.networks[machine.zone], pods)
         self._patch(name, {"metadata": {"annotations": annotations}}, OVN_NODE)
 
     def _cordon(self, name: str) -> None:

@@ -4,7 +4,6 @@ machine, tagged as ROSA tags it. Talks to EC2 only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -29,14 +28,16 @@ class Machine:
 
 
 class Machines:
-    """Makes and ends machines. *vpc_id* and *subnet_ids* (by zone) name what was made for the cluster."""
+    """Makes and ends machines. *vpc_id* and *subnet_ids* (by zone) name what was made for the cluster,
+    *networks* what is in those subnets."""
 
     def __init__(self, aws: AwsSandbox, scenario: Scenario) -> None:
         """Make the cluster's network in *aws*."""
         self._ec2 = aws.client("ec2", region=scenario.region)
         self._scenario = scenario
         self.vpc_id: str = self._ec2.create_vpc(CidrBlock=str(scenario.vpc))["Vpc"]["VpcId"]
-        self.subnet_ids: Mapping[str, str] = {
+        self.networks: dict[str, IPv4Network] = dict(scenario.zones)
+        self.subnet_ids: dict[str, str] = {
             zone: self._make_subnet(zone, network) for zone, network in scenario.zones.items()
         }
         self._security_group = self._ec2.create_security_group(
@@ -61,6 +62,11 @@ class Machines:
             self._ec2.create_tags(Resources=[interface], Tags=tags)
         address = IPv4Address(launched["PrivateIpAddress"])
         return Machine(name, pool.name, zone, launched["InstanceId"], interface, address)
+
+    def move_zone(self, zone: str, network: IPv4Network) -> None:
+        """Machines of *zone* are launched into another subnet from now on; those that are there stay where they are."""
+        self.subnet_ids[zone] = self._make_subnet(zone, network)
+        self.networks[zone] = network
 
     def describe(self, machine: Machine) -> dict[str, Any]:
         """The instance as DescribeInstances shows it now."""

@@ -1,0 +1,158 @@
+"""Each drift of the catalogue, caused on the wire: what the visits say, what people hear, what heals, what is spared.
+
+A stage costs seconds, so drifts that leave all as it was share one. What the product does not do yet is in `MISSING`:
+such a drift must fail here, and does not stay in the table once it passes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, redirect_stdout
+from io import StringIO
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from sandbox.__main__ import main
+from sandbox.drift import DRIFTS, Drift
+from sandbox.drift.command import show
+from sandbox.drift.performing import Performance, bring_to_rest, perform
+from sandbox.drift.sides import serving, wanted_addresses
+from sandbox.stage import Stage
+from tests.e2e.drift.expected import EXPECTED, QUIET, Expected
+
+MISSING = {
+    "D8-flapping": "moves are not counted",
+    "D21-labels": "selectors are compared with each other, not with pods and namespaces; UndefinedRequest is not read",
+}
+
+FAST = ("D8", "D20", "D23")
+"""One of each family; the others are for `make test-slow`."""
+
+
+class Stages:
+    """The stage for a drift: the one there is, where it fits and all is well on it, or a new one."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._stage: Stage | None = None
+        self._made_for: tuple[object, ...] = ()
+
+    def stage_for(self, drift: Drift) -> Stage:
+        shape = (drift.scenario, drift.policies, drift.mode)
+        if self._stage is None or not drift.shared or self._made_for != shape or not self._is_well(self._stage):
+            self.close()
+            self._stage = self._open.enter_context(Stage(drift.scenario, drift.policies, ocm=drift.ocm))
+            bring_to_rest(self._stage)
+            if drift.mode != "enforce":  # what is only watched has been set up by somebody, too
+                self._stage.put_fleet(self._stage.default_fleet.replace("enforce", drift.mode))
+            self._made_for = shape if drift.shared else ()
+        return self._stage
+
+    def close(self) -> None:
+        self._open.close()
+        self._open, self._stage = ExitStack(), None
+
+    def _is_well(self, stage: Stage) -> bool:
+        bring_to_rest(stage)
+        (drift,) = stage.documents(f"/clusters/{stage.scenario.name}/drift")["clusters"]
+        return set(serving(stage)) == set(wanted_addresses(stage)) and not drift["findings"]
+
+
+@pytest.fixture(scope="module")
+def stages() -> Iterator[Stages]:
+    made = Stages()
+    yield made
+    made.close()
+
+
+def _cases() -> list[ParameterSet]:
+    cases = []
+    for number, drift in sorted(DRIFTS.items(), key=lambda item: (not item[1].shared, item[0] not in FAST)):
+        marks = [] if number in FAST else [pytest.mark.slow]
+        if number in MISSING:
+            marks.append(pytest.mark.xfail(strict=True, reason=MISSING[number]))
+        cases.append(pytest.param(drift, id=number, marks=marks))
+    return cases
+
+
+@pytest.mark.parametrize("drift", _cases())
+def test_a_drift_is_found_told_and_ended_and_nothing_else_is_touched(drift: Drift, stages: Stages) -> None:
+    """Kind, subject, severity and evidence are right; it heals by the catalogue's remedy or a person is told how."""
+    with redirect_stdout(StringIO()):  # the functions' own logs
+        stage = stages.stage_for(drift)
+        played, expected = perform(stage, drift), EXPECTED[drift.number]
+    show(played, stage)  # read when it fails
+    assert set(played.before) == set(played.wanted) or drift.number in ("D16", "D28")
+    if expected == QUIET:
+        _nothing_is_said(played)
+    else:
+        _the_finding_is_right(played, expected)
+        _the_remedy_is_right(played, expected)
+        _people_hear_of_it(played, expected)
+    _all_is_well_in_the_end(played, expected)
+    _nothing_else_is_touched(played)
+
+
+def _nothing_is_said(played: Performance) -> None:
+    assert [mail.subject for mail in played.alone.mail] == []
+    assert not played.alone.applied
+
+
+def _the_finding_is_right(played: Performance, expected: Expected) -> None:
+    said = {(f["kind"], f["subject"]): f for f in played.alone.findings.values()}
+    found = [f for (kind, subject), f in said.items() if kind == expected.kind and played.play.subject in subject]
+    assert found, f"no {expected.kind} on {played.play.subject!r}, only {list(said)}"
+    assert found[0]["severity"] == expected.severity
+    text = "\n".join([found[0]["summary"], *found[0]["evidence"]])
+    assert [word for word in expected.evidence if word not in text] == [], text
+
+
+def _the_remedy_is_right(played: Performance, expected: Expected) -> None:
+    applied = [*played.alone.applied]
+    if expected.remedy:
+        assert applied, "nothing was done"
+        assert [action for action in applied if not re.search(expected.remedy, action)] == []
+    else:
+        assert applied == []
+    (finding,) = [f for f in played.alone.findings.values() if f["kind"] == expected.kind][:1]
+    assert expected.person in finding["todo"], finding["todo"]
+
+
+def _people_hear_of_it(played: Performance, expected: Expected) -> None:
+    mails = played.alone.mail + played.ended.mail
+    about = [mail for mail in mails if played.play.subject in mail.body or played.play.subject in mail.subject]
+    (finding,) = [f for f in played.alone.findings.values() if f["kind"] == expected.kind][:1]
+    told = [mail for mail in mails if finding["summary"][:-1] in mail.body]
+    news = [mail for mail in told if not mail.subject.startswith("RESOLVED")]
+    ends = [mail for mail in told if mail.subject.startswith("RESOLVED")]
+    assert len(news) == (1 if expected.told else 0), [mail.subject for mail in mails]
+    assert len(ends) == len(news), [mail.subject for mail in about]
+    assert all(len(mail.subject) <= 100 for mail in mails)
+
+
+def _all_is_well_in_the_end(played: Performance, expected: Expected) -> None:
+    if expected.heals:
+        assert set(played.left_alone) >= set(played.before), "the tool alone does not heal it"
+    assert set(played.after) == set(played.wanted)
+    assert played.ended.open == () if played.ended.findings or played.alone.findings else True
+
+
+def _nothing_else_is_touched(played: Performance) -> None:
+    assert played.alone.disturbed == set()
+    assert played.foreign_alone == played.foreign_before
+
+
+def test_every_number_of_the_catalogue_has_a_drift_and_an_expectation() -> None:
+    """28 of 28: a number that is left out would be a way of breaking that nobody looks for."""
+    assert {number.partition("-")[0] for number in DRIFTS} == {f"D{number}" for number in range(1, 29)}
+    assert set(EXPECTED) == set(DRIFTS)
+    assert set(MISSING) <= set(DRIFTS)
+
+
+def test_drifts_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m sandbox drift` names each one with its condition."""
+    assert main(["drift"]) == 0
+    listed = capsys.readouterr().out
+    assert all(number in listed and drift.condition in listed for number, drift in DRIFTS.items())
