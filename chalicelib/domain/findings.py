@@ -76,6 +76,7 @@ SETTLES: frozenset[Kind] = frozenset(
     {
         Kind.OCM_CLUSTER_NOT_READY,
         Kind.POOL_MISSING,
+        Kind.POOL_CONFLICT,
         Kind.POOL_LABEL_MISSING,
         Kind.POOL_SHORT,
         Kind.CREDENTIAL_ENDING,

@@ -109,6 +109,7 @@ def _missing(
         impact="OVN-Kubernetes moves every egress address off it, and gives it none.",
         todo=todo,
         repaired_by=repaired_by,
+        remedy="waits for the platform to copy it from the pool" if on_its_way else "",
         cause=f"labels of machine pool {pool}",
         certain=certain,
     )

@@ -211,7 +211,7 @@ class _Planner:
         else:
             self.out.label.append(action)
         self.out.findings += [
-            _label_missing(pool, repaired_by="" if waits else action.summary),
+            _label_missing(pool, repaired_by="" if waits else action.summary, again_at=again_at),
             _taken_away(watch, pool, memo, repaired_by="" if waits else action.summary),
         ]
 
@@ -253,7 +253,7 @@ def _pause(tries: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
-def _label_missing(pool: MachinePool, repaired_by: str) -> Finding:
+def _label_missing(pool: MachinePool, repaired_by: str, again_at: datetime | None) -> Finding:
     return Finding(
         Kind.POOL_LABEL_MISSING,
         f"machine pool {pool.name}",
@@ -262,6 +262,7 @@ def _label_missing(pool: MachinePool, repaired_by: str) -> Finding:
         impact="Nodes that it gets from now on are born without it and carry no egress address.",
         todo="" if repaired_by else f"Give machine pool {pool.name} the label beside those it has.",
         repaired_by=repaired_by,
+        remedy="" if repaired_by or again_at is None else f"puts it back at {again_at:%H:%M} UTC, should it be missing",
         cause=f"labels of machine pool {pool.name}",
         evidence=(f"labels: {_in_words(pool)}",),
     )

@@ -114,7 +114,9 @@ def _finding(failure: Failure, error: AdapterError) -> Finding:
             f"Somebody else writes the labels of machine pool {error.pool} at this moment: {error.detail}.",
             impact="Addresses that serve go on serving. The pool may lack the egress label until the next visit.",
             todo=f"See that machine pool {error.pool} has all the labels it should: {', '.join(error.keys)}.",
+            remedy="" if error.lost else "the next visit looks again, and writes when nobody else does",
             cause=f"labels of machine pool {error.pool}",
+            certain=error.lost,
         )
     if isinstance(error, Conflict) and error.managers:
         fields = ", ".join(f"{path} ({manager})" for path, manager in sorted(error.managers.items()))

@@ -34,12 +34,14 @@ class PoolConflict(Conflict):
     Attributes:
         pool: Its name.
         keys: Label keys that differ from what was expected, sorted.
+        lost: Labels of somebody else's are gone: people must know at once. Otherwise the next visit tries again.
     """
 
-    def __init__(self, pool: str, keys: Collection[str], detail: str) -> None:
+    def __init__(self, pool: str, keys: Collection[str], detail: str, *, lost: bool = False) -> None:
         super().__init__(SOURCE, "edit machine pool", detail)
         self.pool = pool
         self.keys = tuple(sorted(keys))
+        self.lost = lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class PoolWriter:
                 name,
                 lost,
                 f"while machine pool {name} was labelled, somebody else changed or took away {', '.join(lost)}",
+                lost=True,
             )
         if not _done(found, set_to, remove):
             raise PoolConflict(

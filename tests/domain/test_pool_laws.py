@@ -27,7 +27,7 @@ from tests import factories as make
 from tests.domain.strategies import clusters, fleets
 from tests.domain.world import apply_plan, converge, serving, settle
 
-laws = settings(max_examples=60, deadline=None)
+laws = settings(max_examples=25, deadline=None)
 
 _labels = st.dictionaries(
     st.sampled_from(["team", "tier", ASSIGNABLE_LABEL, MARK_LABEL]), st.sampled_from(["", "x"]), max_size=4

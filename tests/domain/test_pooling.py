@@ -129,6 +129,14 @@ def test_pools_of_another_cluster_are_left_alone(hosted: bool) -> None:
     assert "other-x7k2p" in one(planned, Kind.OCM_CLUSTER_MISMATCH).summary
 
 
+@pytest.mark.parametrize("ocm", [None, make.ocm_view()])
+def test_another_cluster_is_told_even_when_nothing_else_can_be(ocm: OcmView | None) -> None:
+    """With a section unknown nothing is planned; what OCM says about the cluster is told all the same."""
+    unknown = Unknown("nodes", "503", "cluster API")
+    planned = plan(seen(ocm, nodes=unknown), replace(fleet(), infra_id="other-x7k2p"))
+    assert len(found(planned, Kind.OCM_CLUSTER_MISMATCH)) == (1 if ocm else 0)
+
+
 def test_a_pool_that_is_not_there_is_told_with_those_that_are() -> None:
     """One error: the field, the value, and what is allowed."""
     planned = plan(seen(make.ocm_view(UNLABELLED)), fleet(PoolSpec("egres-a")))

@@ -127,6 +127,7 @@ CREATE = (
 )
 
 
+@pytest.mark.slow
 def test_pools_are_made_once_and_their_machines_come(hcp: Stage, run: Run) -> None:
     """One entry, two zones, two pools; the plan says what they carry; asked again, nothing is made."""
     code, out, _ = run(hcp, "plan", pools=CREATE)
@@ -180,6 +181,7 @@ def test_wrong_credentials_are_one_clear_error(hcp: Stage, run: Run, monkeypatch
     assert "not-this-one" not in out + err
 
 
+@pytest.mark.slow
 def test_a_wait_that_is_broken_off_ends_in_one_line(hcp: Stage, tmp_path: Path) -> None:
     """Ctrl-C: exit code 130, no traceback, nothing changed."""
     env = {**os.environ, **environment(hcp, tmp_path)}

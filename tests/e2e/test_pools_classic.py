@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.domain.actions import POOL_LABELS
 from sandbox.rosa import Flavour, PoolSpec, Scenario
 from sandbox.stage import Stage
 from tests.e2e.test_pools import POLICIES, TEAM, Run, command_line, labelled, labels
 
 __all__ = ["command_line"]
+
+pytestmark = pytest.mark.slow
 
 
 def test_on_classic_the_platform_brings_the_label_to_the_nodes(run: Run) -> None:

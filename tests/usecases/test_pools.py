@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.errors import Denied, Rejected, Unreachable
+from chalicelib.adapters.errors import Denied, NotFound, Rejected, Unreachable
 from chalicelib.domain.actions import POOL_LABELS, LabelPool
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import Kind, Severity
@@ -337,6 +337,7 @@ def test_a_label_that_vanished_meanwhile_is_named() -> None:
     with pytest.raises(PoolConflict) as raised:
         pools.perform(LABEL)
     assert raised.value.keys == ("team",)
+    assert raised.value.lost, "told at once"
 
 
 def test_a_pool_that_is_overwritten_each_time_is_given_up_for_now() -> None:
@@ -349,6 +350,21 @@ def test_a_pool_that_is_overwritten_each_time_is_given_up_for_now() -> None:
     assert len(ocm.writes) == 2
 
 
+def test_a_pool_that_is_gone_is_told() -> None:
+    """Between plan and write: nothing is made of it."""
+    pools, ocm = writer()
+    ocm.pools.clear()
+    with pytest.raises(NotFound, match="machine pool egress-a is gone"):
+        pools.perform(LABEL)
+
+
+def test_a_pool_that_ocm_does_not_make_is_told() -> None:
+    """A refusal with nothing of the name there afterwards is a failure."""
+    world = World(NEW)
+    world.ocm.fail("create_pool", Unreachable("OCM", "create machine pool", "503"))
+    assert world.visit().status == "failed"
+
+
 def test_a_conflict_becomes_a_finding_with_pool_and_keys() -> None:
     """Told when it lasts, in words, with what to check."""
     world = World()
@@ -357,5 +373,6 @@ def test_a_conflict_becomes_a_finding_with_pool_and_keys() -> None:
     finding = next(f for f in outcome.findings if f.kind is Kind.POOL_CONFLICT)
     assert (finding.subject, finding.severity) == ("labels of machine pool egress-a", Severity.WARNING)
     assert finding.todo == "See that machine pool egress-a has all the labels it should: new."
+    assert finding.settles, "one edit at the same moment is nobody's business"
     assert world.visit().status == "done"
     assert world.labels == {**THEIRS, "new": "x", **POOL_LABELS}

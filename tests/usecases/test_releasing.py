@@ -206,6 +206,20 @@ def test_a_failed_step_ends_the_release_and_the_next_goes_on() -> None:
     assert world.left == EMPTY
 
 
+def test_a_release_that_goes_blind_on_its_way_stops_there() -> None:
+    """What was done is reported, and nothing more is taken away."""
+    world = World()
+
+    def go_blind(seconds: float) -> None:
+        world.pass_time(seconds)
+        world.cluster.fail("fetch_cpics")
+
+    released = world.release(sleep=go_blind)
+    assert released.applied
+    assert not released.complete
+    assert "could not be read" in released.stopped
+
+
 def test_somebody_who_puts_things_back_is_not_fought() -> None:
     """Functions that read another fleet file still enforce: the release notices and stops."""
     world = World()

@@ -126,6 +126,13 @@ def test_an_unknown_pool_is_named_with_those_there_are() -> None:
         waited(seen(), names=("egres",))
 
 
+def test_an_unknown_pool_is_told_whatever_else_is_unknown() -> None:
+    """Without instances and OCM only the fleet file's names are allowed."""
+    blind = seen(ocm=None, instances=Unknown("instances", "503", "EC2"))
+    with pytest.raises(BadInput, match=r"it has egress-a$"):
+        waited(blind, names=("egress-x",))
+
+
 def test_pools_are_named_by_entry_or_by_themselves() -> None:
     """An entry that became a pool a zone stands for all of them; a pool that only the cluster knows is a name too."""
     creation = PoolCreation("m5.xlarge", TWO, zones=("eu-central-1a", "eu-central-1b"))
