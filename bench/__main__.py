@@ -14,6 +14,7 @@ from bench.results import Result, as_json, render
 LINES: Mapping[str, str] = {
     "capacity": "bench.capacity",
     "planning": "bench.planning",
+    "rehearsal": "bench.rehearsal",
     "visit": "bench.visits",
     "cold-start": "bench.cold_start",
 }

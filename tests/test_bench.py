@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import capacity, cold_start, planning, visits
+from bench import capacity, cold_start, planning, rehearsal, visits
 from bench.__main__ import LINES, main
 from bench.child import child
 from bench.measuring import PipelineError, Sample, Stage, alternate, growth_exponent, median_of, run_pipeline
@@ -43,6 +43,16 @@ def test_a_way_that_leaves_a_node_out_is_not_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_rehearsal_times_what_would_serve() -> None:
+    """Each situation is seen to place all of its addresses, without objection, before it is timed."""
+    result = rehearsal.measure(quick=True, sizes=(9,))
+    assert [row.case.partition(",")[0] for row in result.rows] == [
+        "one policy more",
+        "thirty policies more",
+        "first creation",
+    ]
+
+
 def test_planning_times_a_creation_and_an_empty_plan() -> None:
     """First creation applies every policy, steady state plans nothing: otherwise the line says nothing."""
     result = planning.measure(quick=True, sizes=(9, 30))
