@@ -136,8 +136,6 @@ class Patient:
                 return replace(self._cycle(), person="EC2 does not allow the cloud network controller to assign it")
             case Trouble.LOST:
                 return self._assign() or self._cycle()
-            case Trouble.ELSEWHERE:
-                return self._asks("the address has to come off that interface first")
             case _:
                 return self._cycle()
 

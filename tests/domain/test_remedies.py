@@ -425,6 +425,79 @@ def test_d10_nothing_is_tried_while_the_tag_is_missing() -> None:
     assert "lacks the tag red-hat-managed=true" in told(planned).todo
 
 
+def without_node_a0(observed: Snapshot, *, node_stays: bool = False) -> Snapshot:
+    """Its instance is gone, and its Node object too, unless it stays a little longer."""
+    left = tuple(n for n in observed.nodes if n.name != "node-a0")  # type: ignore[union-attr]
+    return replace(
+        observed,
+        nodes=observed.nodes if node_stays else left,
+        instances=tuple(i for i in observed.instances if i.id != "i-a0"),  # type: ignore[union-attr]
+        interfaces=tuple(i for i in observed.interfaces if i.id != "eni-a0"),  # type: ignore[union-attr]
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "assigned", "done"),
+    [
+        ({}, "False", "kick"),
+        ({LABEL_KICK: tried(Kind.ASSIGNMENT_FAILED, 1, timedelta(minutes=1))}, "False", ""),
+        ({LABEL_KICK: tried(Kind.ASSIGNMENT_FAILED, MOST_KICKS, 2 * KICK_PAUSE)}, "False", f"cycle {A}"),
+        ({}, "Unknown", f"cycle {A}"),
+    ],
+)
+def test_d06_an_assignment_to_a_node_that_is_gone_is_kicked_then_cycled(
+    labels: dict[str, str], assigned: str, done: str
+) -> None:
+    """Newer releases look again when the object changes; with older ones, which leave it unknown, a cycle helps."""
+    cpic = {"assigned": assigned, "message": 'Node "node-a0" does not exist'}
+    observed = without_node_a0(broken(cpic=cpic, claimed="", on="", labels=labels))
+    planned = plan(observed, DESIRED, long_seen())
+    assert [a.summary.removeprefix("apply EgressIP ns: ") for a in planned.actions] == [done] * bool(done)
+    assert told(planned).patience_seconds == 360, "every replacement of a node passes through it"
+
+
+def test_d06_a_release_from_an_instance_that_is_gone_waits_for_its_node_to_go() -> None:
+    """Until the Node object is deleted the release fails again and again; a cycle would only add to that."""
+    cpic = FAILED | {"spec_node": "node-a1", "message": "no retrievable network interface"}
+    planned = plan(without_node_a0(broken(cpic=cpic, claimed="", on=""), node_stays=True), DESIRED, long_seen())
+    assert planned.actions == ()
+    assert told(planned).remedy == "waits until node node-a0, whose instance is gone, is gone too"
+    assert told(planned).patience_seconds == 600
+
+
+@pytest.mark.parametrize(
+    ("message", "ago", "seconds"),
+    [
+        ("InternalError", timedelta(seconds=40), 360),
+        ("RequestLimitExceeded", timedelta(seconds=40), 480),
+        ("InternalError", LONGEST_SILENCE, 0),
+        ("UnauthorizedOperation", timedelta(seconds=40), 0),
+    ],
+)
+def test_nobody_is_woken_while_the_controller_still_tries(message: str, ago: timedelta, seconds: int) -> None:
+    """After its last word people hear at once; what trying cannot mend they hear as soon as it has settled."""
+    cpic = FAILED | {"message": message, "changed_at": make.NOW - ago}
+    recent = seen_since(Kind.ASSIGNMENT_FAILED, make.NOW - timedelta(seconds=90))
+    assert told(plan(broken(cpic=cpic, claimed="", on=""), DESIRED, recent)).patience_seconds == seconds
+
+
+def test_d18_what_speaks_against_an_address_comes_first() -> None:
+    """While a host has it no remedy helps; the finding about that says what to do."""
+    observed = broken(**UNASSIGNED)
+    host = replace(observed.nodes[-1], host_addresses=(IPv4Address(A),))  # type: ignore[index]  # it was read
+    planned = plan(replace(observed, nodes=(*observed.nodes[:-1], host)), DESIRED, long_seen())  # type: ignore[index]
+    assert planned.actions == ()
+    (found,) = (f for f in planned.findings if f.kind is Kind.ADDRESS_UNASSIGNED)
+    assert "while address-is-host stands, no remedy can help" in found.todo
+
+
+def test_a_policy_that_serves_is_patient_while_its_nodes_come_and_go() -> None:
+    """One node of two restarts and an address has to wait for it: partners still see an address they let in."""
+    observed = broken(**UNASSIGNED)
+    restarts = tuple(replace(n, ready=False) if n.name.startswith("node-a") else n for n in observed.nodes)  # type: ignore[union-attr]
+    assert told(plan(replace(observed, nodes=restarts), DESIRED)).patience_seconds == 600
+
+
 def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:
     """The old node's instance is shutting down: its addresses become free with it."""
     gone = make.instance("a", 9, state="shutting-down")
