@@ -79,6 +79,25 @@ def get_run(run_id: str) -> Response:
     return http.answer(wiring.runtime().run, run_id)
 
 
+@app.route("/clusters/{name}/silences", authorizer=iam)
+def list_silences(name: str) -> Response:
+    """What nobody is told of for a while, who wanted that and why."""
+    return http.answer(wiring.runtime().silences, name)
+
+
+@app.route("/clusters/{name}/silences", methods=["POST"], authorizer=iam)
+def post_silence(name: str) -> Response:
+    """Silence one finding. The body has `fingerprint`, `for` (such as 2h) and `why`; who it is, IAM says."""
+    request = app.current_request
+    return http.answer(wiring.runtime().silence, name, lambda: http.body(request), http.caller(request), status=201)
+
+
+@app.route("/clusters/{name}/silences/{fingerprint}", methods=["DELETE"], authorizer=iam)
+def delete_silence(name: str, fingerprint: str) -> Response:
+    """End a silence before its time."""
+    return http.answer(wiring.runtime().unsilence, name, fingerprint, http.caller(app.current_request))
+
+
 @app.route("/clusters/{name}/reconcile", methods=["POST"], authorizer=iam)
 def post_reconcile(name: str) -> Response:
     """Have a cluster visited; answers 202 with the run's id. The body may carry `approve`: a plan's digest."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from chalicelib import cli_pools, cli_what_if, text
+from chalicelib import cli_pools, cli_silence, cli_what_if, text
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Severity
 from chalicelib.fleet import FleetError
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return _run(arguments)
     except (FleetError, SettingsError, BadInput, NoSuchThing, AdapterError) as error:
@@ -68,9 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="egress-keeper", description=DESCRIPTION, epilog=EPILOG)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+def parser() -> Parser:
+    """All commands and their arguments."""
+    made = Parser(prog="egress-keeper", description=DESCRIPTION, epilog=EPILOG)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for name, summary in (
         ("capacity", "what nodes, subnets and zones can carry, carry, and could after losing a node"),
         ("plan", "what a visit would change, and why; changes nothing"),
@@ -99,7 +100,8 @@ def _parser() -> Parser:
             cli_what_if.add_options(command)
         if name in ("apply", "visit", "release"):
             command.add_argument("--approve", metavar="DIGEST", type=_digest, help="approve exactly the plan so named")
-    return parser
+    cli_silence.add_commands(commands)
+    return made
 
 
 def _digest(value: str) -> str:
@@ -117,6 +119,9 @@ def _run(arguments: argparse.Namespace) -> int:
     runtime = Runtime(settings)
     if arguments.command == "validate":
         return _validate(runtime, as_json=arguments.json)
+    if arguments.command in cli_silence.COMMANDS:
+        cli_silence.run(runtime, arguments)
+        return AS_DESIRED
     names = [runtime.cluster(arguments.cluster).name] if arguments.cluster else list(runtime.fleet.clusters)
     if getattr(arguments, "approve", None) and len(names) > 1:
         raise BadInput("--approve: names one plan; give --cluster too")
@@ -232,6 +237,7 @@ def _visit(runtime: Runtime, name: str, arguments: argparse.Namespace, *, tell_p
         run_id=f"{name}.cli.{started:%Y%m%dT%H%M%S}",
         approved=arguments.approve,
         settled=arguments.settled,
+        runbooks=settings.runbooks,
     )
     return Answer(documents.visit_document(outcome), _code_of_visit(outcome))
 

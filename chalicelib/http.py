@@ -30,6 +30,12 @@ def body(request: Request) -> Mapping[str, Any]:
     return parsed
 
 
+def caller(request: Request) -> str:
+    """Who sent the request, as IAM knows them: every route asks for a signed request."""
+    identity = request.context.get("identity") or {}
+    return str(identity.get("userArn") or identity.get("caller") or "unknown")
+
+
 def answer(use_case: Callable[..., Mapping[str, Any]], *arguments: Any, status: int = 200) -> Response:
     """Call a use case and render what it returns, or what went wrong."""
     try:

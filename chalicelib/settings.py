@@ -23,6 +23,8 @@ class Settings:
         work_queue_url: FIFO queue between route and reconcile (`KEEPER_WORK_QUEUE_URL`).
         table: DynamoDB table of findings and runs (`KEEPER_TABLE`).
         topic_arn: SNS topic for alerts (`KEEPER_TOPIC_ARN`).
+        runbooks: Where messages say that the runbooks are, a folder or URL (`KEEPER_RUNBOOKS`).
+        stack: Dimension of the metrics that alarms watch: two stacks of one account must not mix (`KEEPER_STACK`).
         window_seconds: Events of one cluster within such a window become one visit (`KEEPER_WINDOW_SECONDS`). The
             work queue's delivery delay must be longer than this.
         settle_seconds: How far apart two visits must see the same before it counts (`KEEPER_SETTLE_SECONDS`).
@@ -35,6 +37,8 @@ class Settings:
     work_queue_url: str = ""
     table: str = ""
     topic_arn: str = ""
+    runbooks: str = "docs/runbooks"
+    stack: str = "egress-keeper"
     window_seconds: int = 30
     settle_seconds: int = 60
     revisit_seconds: int = 20
@@ -54,7 +58,8 @@ NUMBERS = {
     "revisit_seconds": "KEEPER_REVISIT_SECONDS",
     "reminder_seconds": "KEEPER_REMINDER_SECONDS",
 }
-VARIABLES = {**TEXTS, **NUMBERS}
+OPTIONAL = {"runbooks": "KEEPER_RUNBOOKS", "stack": "KEEPER_STACK"}
+VARIABLES = {**TEXTS, **OPTIONAL, **NUMBERS}
 """Environment variable by field: the packaged template is compared with this."""
 
 
@@ -68,6 +73,7 @@ def read_settings(environment: Mapping[str, str], *, need: tuple[str, ...] = tup
         SettingsError: A needed variable is missing, or a number is not a whole number of at least 1.
     """
     texts = {name: environment.get(variable, "") for name, variable in TEXTS.items()}
+    texts |= {name: environment[variable] for name, variable in OPTIONAL.items() if environment.get(variable)}
     problems = [f"{TEXTS[name]} is not set" for name in need if not texts[name]]
     numbers: dict[str, int] = {}
     for name, variable in NUMBERS.items():

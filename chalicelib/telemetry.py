@@ -91,6 +91,26 @@ def record_visit(outcome: Outcome, calls: Mapping[str, int]) -> None:
         emit({"Calls": number}, cluster=cluster, api=api)
 
 
+def record_watch(stack: str, minutes_by_cluster: Mapping[str, float]) -> None:
+    """Emit since when no visit came to its good end: for each cluster, and the worst of all for the alarm."""
+    for cluster, minutes in minutes_by_cluster.items():
+        emit({"MinutesSinceGoodVisit": minutes}, MetricUnit.NoUnit, stack=stack, cluster=cluster)
+    worst = max(minutes_by_cluster.values(), default=0.0)
+    emit({"MinutesSinceGoodVisit": worst}, MetricUnit.NoUnit, stack=stack)
+
+
+def record_unsent(stack: str, cluster: str, why: str) -> None:
+    """Log and count a visit whose messages did not all go out; the alarm on it goes to another topic."""
+    logger.error("people could not be told", extra={"cluster": cluster, "why": why[:500]})
+    emit({"AlertsNotSent": 1}, stack=stack)
+
+
+def record_credential(stack: str, cluster: str, days_left: float) -> None:
+    """Emit how long the token of a cluster is good for: for each cluster, and for the alarm, which takes the least."""
+    emit({"CredentialDaysLeft": days_left}, MetricUnit.NoUnit, stack=stack, cluster=cluster)
+    emit({"CredentialDaysLeft": days_left}, MetricUnit.NoUnit, stack=stack)
+
+
 def drop(what: str, why: str) -> None:
     """Log and count a message that nobody can use; it is not retried."""
     logger.warning(what, extra={"why": why[:500]})

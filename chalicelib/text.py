@@ -228,6 +228,16 @@ def what_if_text(document: Document) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def silences_text(document: Document) -> str:
+    """What is silenced, one line each."""
+    if not document["silences"]:
+        return "Nothing is silenced."
+    rows = [
+        (s["fingerprint"], s["cluster"], f"{s['until'][:16]} UTC", s["who"], s["why"]) for s in document["silences"]
+    ]
+    return table(("FINDING", "CLUSTER", "UNTIL", "WHO", "WHY"), rows)
+
+
 def addresses_table(document: Document) -> str:
     """address → policy → zone → node → interface → reservation, one line each."""
     return table(
@@ -281,6 +291,10 @@ def _findings(document: Document) -> list[str]:
             lines.append(f"    repair:  {finding['repaired_by']}")
         if finding["todo"]:
             lines.append(f"    to do:   {finding['todo']}")
+        if finding["quiet"]:
+            why = finding["quiet"]
+            who = f" by {why['who']}" if why["who"] else ""
+            lines.append(f"    quiet:   {why['reason']}{who} until {why['until'][:16]} UTC: {why['why']}")
     return ["\n".join(["Findings:", *lines])]
 
 

@@ -68,6 +68,10 @@ class Adapters:
 
         return SnsAlerts(self.settings.topic_arn, self.aws)
 
+    def caller(self) -> str:
+        """Who we are to AWS, as an ARN. STS answers that to everyone who has credentials."""
+        return str(self.aws.call("sts", "GetCallerIdentity")["Arn"])
+
     @cached_property
     def _secrets(self) -> Any:
         from chalicelib.adapters.secrets import Secrets
@@ -221,6 +225,7 @@ class Runtime:
         return {"batchItemFailures": []}
 
     def _work(self, order: Any) -> None:
+        from chalicelib.adapters.errors import AdapterError
         from chalicelib.usecases.work import work
 
         telemetry.say(
@@ -230,14 +235,25 @@ class Runtime:
             reasons=order.reasons,
             correlation=order.correlation_id,
         )
-        worked = work(order, self.cluster(order.cluster), self.adapters, self.clock)
+        try:
+            worked = work(order, self.cluster(order.cluster), self.adapters, self.clock)
+        except AdapterError as error:
+            if error.source != "SQS":  # with the topic or the table out of reach people were not told
+                telemetry.record_unsent(self.settings.stack, order.cluster, str(error))
+            raise
         telemetry.record_visit(worked.outcome, worked.calls)
+        if worked.credential_days is not None:
+            telemetry.record_credential(self.settings.stack, order.cluster, worked.credential_days)
         if not worked.remembered:
             telemetry.say("run not remembered", run_id=order.run_id)
 
     def visit_all(self, reason: str) -> None:
-        """Order a visit to every cluster. One that can't be ordered does not keep the others from theirs."""
+        """Order a visit to every cluster, and say since when none came to its good end.
+
+        One that can't be ordered does not keep the others from theirs.
+        """
         from chalicelib.adapters.errors import AdapterError
+        from chalicelib.usecases.watching import minutes_since_good_visit
 
         failure: AdapterError | None = None
         for name in self.fleet.clusters:
@@ -245,6 +261,11 @@ class Runtime:
                 self._order(name, reason, None)
             except AdapterError as error:
                 failure = failure or error
+        try:
+            minutes = minutes_since_good_visit(self.fleet.clusters, self.adapters.memory, self.clock())
+            telemetry.record_watch(self.settings.stack, minutes)
+        except AdapterError as error:
+            failure = failure or error
         if failure is not None:
             raise failure
 
@@ -299,11 +320,11 @@ class Runtime:
         from chalicelib.usecases.work import pace_of
 
         desired = self.cluster(name)
-        stored, _ = recall(desired.name, self.adapters.memory if self.settings.table else None)
+        known = recall(desired.name, self.adapters.memory if self.settings.table else None)
         adapters = self.adapters
-        memory = replace(remembered(stored, pace_of(self.settings).timing.settle), vouched=settled)
+        memory = replace(remembered(known.records, pace_of(self.settings).timing.settle), vouched=settled)
         outside = Outside(adapters.cluster(desired), adapters.ec2(desired), self.clock, ocm=adapters.ocm(desired))
-        return look(desired, outside, memory=memory)
+        return look(desired, outside, memory=memory, silences=known.silences)
 
     def runs(self, name: str) -> dict[str, Any]:
         """The latest runs of one cluster."""
@@ -335,6 +356,37 @@ class Runtime:
         if self.adapters.memory.fetch_run(run_id) is None:
             self.adapters.memory.store_run(RunRecord(run_id, cluster.name, "queued", self.clock(), {}))
         return {"schema": "egress-keeper/accepted/1", "cluster": cluster.name, "run_id": run_id}
+
+    def silences(self, name: str) -> dict[str, Any]:
+        """What is silenced in one cluster."""
+        from chalicelib.usecases.documents import silences_document
+        from chalicelib.usecases.silencing import silences_of
+
+        return silences_document(silences_of([self.cluster(name).name], self.adapters.memory, self.clock()))
+
+    def silence(self, name: str, body: Mapping[str, Any], who: str) -> dict[str, Any]:
+        """Silence one finding; *who* is the identity that IAM knows the caller by."""
+        from chalicelib.usecases.documents import silences_document
+        from chalicelib.usecases.silencing import parse_fingerprint, parse_reason, parse_span, silence
+
+        unknown = sorted(set(body) - {"fingerprint", "for", "why"})
+        if unknown:
+            raise BadInput(f"body.{unknown[0]}: is not known; allowed are fingerprint, for and why")
+        fingerprint = parse_fingerprint(body.get("fingerprint"), "body.fingerprint")
+        span, why = parse_span(body.get("for"), "body.for"), parse_reason(body.get("why"), "body.why")
+        clusters, now = [self.cluster(name).name], self.clock()
+        made = silence([fingerprint], clusters, self.adapters.memory, span=span, why=why, who=who, now=now)
+        return silences_document(made)
+
+    def unsilence(self, name: str, fingerprint: str, who: str) -> dict[str, Any]:
+        """End one silence."""
+        from chalicelib.usecases.documents import silences_document
+        from chalicelib.usecases.silencing import parse_fingerprint, unsilence
+
+        one = parse_fingerprint(fingerprint, "fingerprint")
+        return silences_document(
+            unsilence([one], [self.cluster(name).name], self.adapters.memory, who=who, now=self.clock())
+        )
 
 
 _runtime: Runtime | None = None

@@ -16,9 +16,10 @@ from referencing import Registry, Resource
 from chalicelib import cli
 from chalicelib.domain import actions
 from chalicelib.domain.findings import Kind, Severity
-from chalicelib.domain.records import RunRecord
+from chalicelib.domain.records import FindingRecord, RunRecord
 from chalicelib.domain.spec import Mode
 from chalicelib.domain.verdicts import State
+from chalicelib.problems import BadInput
 from chalicelib.settings import Settings
 from chalicelib.usecases import documents
 from chalicelib.usecases.visit import Outcome
@@ -160,6 +161,22 @@ def test_clusters_and_ordered_visits_are_as_described(runtime: Runtime) -> None:
     assert [answer["schema"].split("/")[1] for answer in answers] == ["clusters", "accepted", "run", "runs"]
     for answer in answers:
         assert problems(json.loads(json.dumps(answer))) == []
+
+
+def test_silences_are_as_described(runtime: Runtime) -> None:
+    """What the API answers when a finding is silenced, looked up, and no longer silenced."""
+    fingerprint = "0123456789abcdef"
+    document = {"severity": "warning", "kind": "spec-edited"}
+    now = factories.NOW
+    runtime.adapters.memory.store_finding(FindingRecord(fingerprint, "demo", "alerted", now, now, now, document))
+    made = runtime.silence("demo", {"fingerprint": fingerprint, "for": "2h", "why": "known"}, "arn:ann")
+    answers = [made, runtime.silences("demo"), runtime.unsilence("demo", fingerprint, "arn:ben")]
+    assert [len(answer["silences"]) for answer in answers] == [1, 1, 1]
+    assert made["silences"][0]["who"] == "arn:ann"
+    for answer in (*answers, runtime.silences("demo")):
+        assert problems(json.loads(json.dumps(answer))) == []
+    with pytest.raises(BadInput, match=r"body\.hours: is not known"):
+        runtime.silence("demo", {"hours": 2}, "arn:ann")
 
 
 def test_validate_is_as_described(runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
-"""Findings and runs in one DynamoDB table. Losing the table loses who was told what, and no address.
+"""Findings, silences and runs in one DynamoDB table. Losing the table loses who was told what, and no address.
 
 | item | pk | sk |
 | --- | --- | --- |
 | finding | `CLUSTER#<cluster>` | `FINDING#<fingerprint>` |
+| silence | `CLUSTER#<cluster>` | `SILENCE#<fingerprint>` |
 | run | `CLUSTER#<cluster>` | `RUN#<start, UTC>#<run id>`: sorted by time, whatever ids look like |
+| last good visit | `GOOD` | `<cluster>`; `at` is when it ended |
 | where a run is | `RUN#<run id>` | `RUN`; `cluster` and `run` give the keys of the item above |
 
 `expires_at` (seconds since 1970) is the table's TTL attribute. Documents are JSON text: numbers and nesting come back
@@ -20,17 +22,25 @@ from typing import Any
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.aws_errors import error_code
 from chalicelib.adapters.errors import Rejected, Unreachable
+from chalicelib.domain.findings import Severity
+from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import FindingRecord, RunRecord
 
 IAM_ACTIONS = frozenset({"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"})
 
 RUN_DAYS = 30
 FINDING_DAYS = 90
+SILENCE_DAYS = 30
+"""After its end: who silenced what stays known for a while."""
+
 DOCUMENT_BYTES = 380_000
 """DynamoDB takes items of 400 kB, names and keys included."""
 
 MOMENTS = ("alerted_at", "tried_at", "present_since", "absent_since", "claimed_at")
 """Times of a finding that may be missing."""
+
+TEXTS = ("told", "told_as", "repair")
+"""Texts of a finding that may be empty."""
 
 Item = dict[str, dict[str, str]]
 
@@ -65,7 +75,7 @@ class DynamoMemory:
             "expires_at": _expiry(record.last_seen, FINDING_DAYS),
         }
         item |= {name: {"S": _text(moment)} for name in MOMENTS if (moment := getattr(record, name)) is not None}
-        item |= {"told": {"S": record.told}} if record.told else {}
+        item |= {name: {"S": text} for name in TEXTS if (text := getattr(record, name))}
         item |= {"hushed": {"S": "yes"}} if record.hushed else {}
         # A write whose answer is lost is repeated below us and then meets itself.
         return self._conditionally("PutItem", record, mine=item, Item=item)
@@ -73,6 +83,42 @@ class DynamoMemory:
     def drop_finding(self, record: FindingRecord) -> bool:
         """Forget a finding, under the same condition; one that is gone already counts as forgotten."""
         return self._conditionally("DeleteItem", record, Key=_finding_key(record))
+
+    def fetch_silences(self, cluster: str) -> tuple[Silence, ...]:
+        """All silences of the cluster, sorted by fingerprint; some may be over."""
+        return tuple(_silence(item) for item in self._query(cluster, "SILENCE#"))
+
+    def store_silence(self, silence: Silence) -> None:
+        """Write or replace the silence of one finding; it expires 30 days after its end."""
+        texts = {
+            "pk": f"CLUSTER#{silence.cluster}",
+            "sk": f"SILENCE#{silence.fingerprint}",
+            "cluster": silence.cluster,
+            "fingerprint": silence.fingerprint,
+            "made_at": _text(silence.made_at),
+            "until": _text(silence.until),
+            "who": silence.who,
+            "why": silence.why,
+            "severity": silence.severity.value,
+            "ended_by": silence.ended_by,
+        }
+        item: Item = {name: {"S": text} for name, text in texts.items()}
+        self._call("PutItem", Item={**item, "expires_at": _expiry(silence.until, SILENCE_DAYS)})
+
+    def fetch_good_visits(self) -> dict[str, datetime]:
+        """When each cluster's last good visit ended, or it was first missed, by cluster."""
+        found: dict[str, datetime] = {}
+        for item in self._query_key("GOOD", ""):
+            try:
+                found[item["sk"]["S"]] = datetime.fromisoformat(item["at"]["S"])
+            except (KeyError, ValueError) as error:
+                raise _foreign(item) from error
+        return found
+
+    def store_good_visit(self, cluster: str, at: datetime) -> None:
+        """Remember that a visit came to its good end; forgotten with a cluster that has had none for 30 days."""
+        item: Item = {"pk": {"S": "GOOD"}, "sk": {"S": cluster}, "at": {"S": _text(at)}}
+        self._call("PutItem", Item={**item, "expires_at": _expiry(at, RUN_DAYS)})
 
     def store_run(self, record: RunRecord) -> None:
         """Write or replace a run summary; it expires after 30 days."""
@@ -116,9 +162,14 @@ class DynamoMemory:
 
     def _query(self, cluster: str, prefix: str, *, newest: int | None = None) -> list[Item]:
         """Items of the cluster by sort key, ascending; or the *newest*, descending."""
+        return self._query_key(f"CLUSTER#{cluster}", prefix, newest=newest)
+
+    def _query_key(self, key: str, prefix: str, *, newest: int | None = None) -> list[Item]:
+        """Items of one partition whose sort key begins with *prefix*."""
+        values = {":pk": {"S": key}, **({":prefix": {"S": prefix}} if prefix else {})}
         parameters: dict[str, Any] = {
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
-            "ExpressionAttributeValues": {":pk": {"S": f"CLUSTER#{cluster}"}, ":prefix": {"S": prefix}},
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)" if prefix else "pk = :pk",
+            "ExpressionAttributeValues": values,
             "ConsistentRead": True,
             "ScanIndexForward": newest is None,
         }
@@ -196,6 +247,8 @@ def _pointer_key(run_id: str) -> Item:
 
 
 def _finding(item: Item) -> FindingRecord:
+    optional: dict[str, Any] = {name: _moment(item, name) for name in MOMENTS}
+    optional |= {name: item[name]["S"] for name in TEXTS if name in item}
     try:
         return FindingRecord(
             fingerprint=item["fingerprint"]["S"],
@@ -207,9 +260,24 @@ def _finding(item: Item) -> FindingRecord:
             version=int(item["version"]["N"]),
             tries=int(item["tries"]["N"]) if "tries" in item else 0,
             returns=int(item["returns"]["N"]) if "returns" in item else 0,
-            told=item.get("told", {}).get("S", ""),
             hushed="hushed" in item,
-            **{name: _moment(item, name) for name in MOMENTS},
+            **optional,
+        )
+    except (KeyError, ValueError) as error:
+        raise _foreign(item) from error
+
+
+def _silence(item: Item) -> Silence:
+    try:
+        return Silence(
+            cluster=item["cluster"]["S"],
+            fingerprint=item["fingerprint"]["S"],
+            made_at=datetime.fromisoformat(item["made_at"]["S"]),
+            until=datetime.fromisoformat(item["until"]["S"]),
+            who=item["who"]["S"],
+            why=item["why"]["S"],
+            severity=Severity(item["severity"]["S"]),
+            ended_by=item["ended_by"]["S"],
         )
     except (KeyError, ValueError) as error:
         raise _foreign(item) from error

@@ -138,7 +138,10 @@ def _todo(verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
         return f"A person is needed: {outlook.person}. {todo}"
     if outlook.remedy.startswith("waits for"):
         return f"Nothing, if the zone gets room by itself ({outlook.remedy}); if not, scale up its machine pool."
-    return f"Nothing yet ({outlook.remedy}). If it can't wait: {todo[:1].lower()}{todo[1:]}"
+    if todo.startswith("If "):
+        return f"Nothing yet ({outlook.remedy}). {todo}"
+    by_hand = todo.removeprefix("By hand: ")
+    return f"Nothing yet ({outlook.remedy}). If it can't wait, by hand: {by_hand[:1].lower()}{by_hand[1:]}"
 
 
 def _zone_is_lost(terrain: Terrain, verdict: Verdict) -> bool:

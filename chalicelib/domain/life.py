@@ -111,7 +111,7 @@ def step_seen(
     """
     record = _present(before, finding, cluster, now)
     if repaired:
-        record = replace(record, tries=record.tries + 1, tried_at=now)
+        record = replace(record, tries=record.tries + 1, tried_at=now, repair=finding.repaired_by)
     if quiet is not None and quiet.covers(finding.severity):
         return Step(replace(record, hushed=True))
     if finding.severity is Severity.INFO:
@@ -166,11 +166,13 @@ def gather(steps: Iterable[Step], now: datetime) -> tuple[Step, ...]:
 def told(record: FindingRecord, occasion: Occasion, now: datetime) -> FindingRecord:
     """What is remembered once people have heard."""
     over = occasion is Occasion.RESOLVED
+    same_words = occasion is Occasion.REMINDER and record.told_as
     return replace(
         record,
         state=RESOLVED if over else ALERTED,
         alerted_at=now,
         told="" if over else str(record.document["severity"]),
+        told_as="" if over else (record.told_as if same_words else str(record.document["summary"])),
         claimed_at=None,
         hushed=False,
     )
@@ -257,8 +259,10 @@ def _in_digest(step: Step) -> Step:
 
 
 def _unsettled_effect(step: Step) -> bool:
+    """Whether a message of its cause may take it along; not what is known to heal by itself for longer."""
     record = step.record
-    return step.waits and step.present and step.has_cause and record.state == SEEN and record.claimed_at is None
+    fresh = record.state == SEEN and record.claimed_at is None and not record.document.get("patience_seconds")
+    return step.waits and step.present and step.has_cause and fresh
 
 
 def _can_wait(step: Step, members: list[Step], now: datetime) -> bool:

@@ -34,6 +34,8 @@ class FindingRecord:
         returns: How many times it went away and came back.
         told: The severity that people were told of; empty where they know of nothing, or of its end.
         claimed_at: When a visit set out to tell; None once it has told. Keeps two visits from telling the same.
+        told_as: The summary that people were told of; its end is told in the same words.
+        repair: Summary of the last action that was applied to repair it.
         hushed: A silence or a maintenance window holds back what people would have heard since they were last told.
     """
 
@@ -53,6 +55,8 @@ class FindingRecord:
     told: str = ""
     claimed_at: datetime | None = None
     hushed: bool = False
+    told_as: str = ""
+    repair: str = ""
 
     @property
     def open_since(self) -> datetime | None:

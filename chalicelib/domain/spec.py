@@ -11,6 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from chalicelib.domain.pools import Scaling, Taint
+from chalicelib.domain.quiet import Maintenance
 
 
 class Mode(StrEnum):
@@ -109,6 +110,7 @@ class ClusterSpec:
         max_change_share: Share (0–1) of the cluster's serving addresses that one visit may take away unattended.
         block_prefix: Prefix length of the ranges reserved for chosen addresses, 28 to 32; a larger range than /28 is
             never made (`actions.LARGEST_RANGE`).
+        maintenance: Planned work in which findings of some kinds are not told.
     """
 
     name: str
@@ -122,6 +124,7 @@ class ClusterSpec:
     role_arn: str | None = None
     max_change_share: float = 0.25
     block_prefix: int = 28
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ that an editor's schema check and ours cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chalicelib import events
+from chalicelib.domain.findings import Kind
 
 Condition: TypeAlias = Callable[[str], bool]
 
@@ -86,6 +89,50 @@ SAY_ADDRESS = (
     "allowed is one IPv4 address such as 10.10.100.253: no prefix length, no leading zeros, "
     "not loopback, link-local or multicast"
 )
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SAY_DAY = f"allowed is one of {', '.join(DAYS)}"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+TIME_OF_DAY = f"^{_CLOCK}$"
+DATE_TIME = f"^2[0-9]{{3}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T{_CLOCK}$"
+WALL_CLOCK = f"({TIME_OF_DAY}|{DATE_TIME})"
+SAY_WALL_CLOCK = (
+    'allowed is a date with time such as "2026-03-07T22:00", or with days a time such as "22:00", in quotes'
+)
+TIME_ZONE = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"
+SAY_TIME_ZONE = "allowed is a name of the time zone database, such as Europe/Berlin or UTC"
+SAY_WHY = "allowed is one line of 1 to 200 characters"
+SAY_KIND = "allowed is a kind of finding, such as node-unusable (docs/runbooks)"
+SAY_SEVERITY = "allowed is critical or warning"
+
+
+def is_one_line(text: str) -> bool:
+    """Printable, and not blank."""
+    return text.isprintable() and bool(text.strip())
+
+
+def is_on_the_calendar(text: str) -> bool:
+    """A day that exists; a time of day always does."""
+    try:
+        datetime.fromisoformat(text if "T" in text else f"2000-01-01T{text}")
+    except ValueError:
+        return False
+    return True
+
+
+def is_time_zone(name: str) -> bool:
+    """A zone that the time zone database has."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def is_kind(name: str) -> bool:
+    """A kind of finding."""
+    return name in set(Kind)
 
 
 def is_not_link_local(address: str) -> bool:

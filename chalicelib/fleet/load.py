@@ -11,20 +11,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, time
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.pools import Scaling, Taint
+from chalicelib.domain.quiet import Maintenance
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, Fleet, Mode, OcmSpec, PolicySpec, PoolSpec, SecretRef
 from chalicelib.domain.spec import PoolCreation as PoolCreationSpec
-from chalicelib.fleet.forms import NONE
+from chalicelib.fleet.forms import DAYS, NONE
 from chalicelib.fleet.problems import FleetError
 
 if TYPE_CHECKING:
     from chalicelib.fleet.files import Files
     from chalicelib.fleet.model import Cluster, Defaults, LabelSelector, Policy, PoolCreation
+    from chalicelib.fleet.model import Maintenance as Window
 
 T = TypeVar("T")
 D = TypeVar("D", ClusterSpec, OcmSpec)
@@ -145,6 +149,7 @@ def _cluster(read: Cluster, defaults: Defaults, files: Files) -> ClusterSpec:
         mode=None if mode is None else Mode(mode),
         max_change_share=_first(read.max_change_share, defaults.max_change_share),
         block_prefix=_first(read.block_prefix, defaults.block_prefix),
+        maintenance=tuple(_maintenance(window) for window in _first(read.maintenance, defaults.maintenance) or ()),
     )
 
 
@@ -191,6 +196,23 @@ def _policy(read: Policy) -> PolicySpec:
         pod_selector=None if pods == "{}" else pods,
         addresses=tuple(IPv4Address(address) for address in read.addresses or ()),
         per_zone=read.per_zone,
+    )
+
+
+def _maintenance(read: Window) -> Maintenance:
+    from zoneinfo import ZoneInfo
+
+    def moment(text: str) -> datetime | time:
+        return datetime.fromisoformat(text) if "T" in text else time.fromisoformat(text)
+
+    return Maintenance(
+        why=read.why.strip(),
+        zone=ZoneInfo(read.time_zone or "UTC"),
+        starts=moment(read.starts),
+        ends=moment(read.until),
+        days=frozenset(DAYS.index(day) for day in read.days or ()),
+        kinds=frozenset(Kind(kind) for kind in read.kinds or ()),
+        severities=frozenset(Severity(severity) for severity in read.severities or ()),
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
+from chalicelib.domain.findings import Kind
 from chalicelib.domain.spec import ClusterSpec, OcmSpec
 from chalicelib.fleet import forms
 
@@ -80,6 +81,26 @@ Address = Annotated[
     must(forms.is_not_link_local),
     said(forms.SAY_ADDRESS),
 ]
+
+
+Why = Annotated[str, Field(min_length=1, max_length=200), must(forms.is_one_line), said(forms.SAY_WHY)]
+Day = Annotated[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], said(forms.SAY_DAY)]
+WallClock = Annotated[
+    str,
+    Field(pattern=forms.WALL_CLOCK, examples=["2026-03-07T22:00", "22:00"]),
+    must(forms.is_on_the_calendar),
+    said(forms.SAY_WALL_CLOCK),
+]
+TimeZone = Annotated[
+    str,
+    Field(pattern=forms.TIME_ZONE, examples=["Europe/Berlin"]),
+    must(forms.is_time_zone),
+    said(forms.SAY_TIME_ZONE),
+]
+KindName = Annotated[
+    str, Field(json_schema_extra={"enum": [kind.value for kind in Kind]}), must(forms.is_kind), said(forms.SAY_KIND)
+]
+SeverityName = Annotated[Literal["critical", "warning"], said(forms.SAY_SEVERITY)]
 
 
 class Strict(BaseModel):
@@ -201,6 +222,31 @@ class MachinePool(Strict):
     )
 
 
+class Maintenance(Strict):
+    """Planned work: while it lasts, findings of the kinds and severities listed are not told."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["days"]},
+            "then": {"properties": {key: {"pattern": forms.TIME_OF_DAY} for key in ("from", "until")}},
+            "else": {"properties": {key: {"pattern": forms.DATE_TIME} for key in ("from", "until")}},
+        }
+    )
+    why: Why = Field(description="What is being done; shown wherever a message is held back.")
+    starts: WallClock = Field(alias="from", description="When it begins: a date with time, or with `days` a time.")
+    until: WallClock = Field(description="When it ends; with `days` on the next day, if it is not later than `from`.")
+    time_zone: TimeZone | None = Field(
+        None, json_schema_extra={"default": "UTC"}, description="Time zone of both times."
+    )
+    days: list[Day] | None = Field(None, min_length=1, description="Every week, beginning on these days.")
+    kinds: list[KindName] | None = Field(
+        None, min_length=1, description="Kinds of findings that are not told; every kind by default."
+    )
+    severities: list[SeverityName] | None = Field(
+        None, min_length=1, description="Severities that are not told; every one by default."
+    )
+
+
 class ApiDefaults(Strict):
     """What clusters share of `api`."""
 
@@ -268,6 +314,9 @@ class Defaults(Strict):
         json_schema_extra={"default": KEPT["block_prefix"]},
         description="Prefix length of the ranges that are reserved for chosen addresses.",
     )
+    maintenance: list[Maintenance] | None = Field(
+        None, description="Planned work, for clusters that list none of their own."
+    )
     api: ApiDefaults | None = Field(None, description="Shared part of `api`.")
     ocm: OcmDefaults | None = Field(
         None, description="Shared part of `ocm`, for the clusters that have an `ocm` of their own."
@@ -303,6 +352,9 @@ class Cluster(Strict):
     machine_pools: list[MachinePool] | None = Field(None, description="Pools whose nodes carry egress addresses.")
     policies: list[Policy] = Field(
         description="The EgressIP objects wished for; one that is not listed any more is removed."
+    )
+    maintenance: list[Maintenance] | None = Field(
+        None, description="Planned work; an empty list where the default does not apply."
     )
 
 

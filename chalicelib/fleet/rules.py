@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from chalicelib.fleet.forms import OCM_ID, ZONE
+from chalicelib.fleet.forms import DATE_TIME, OCM_ID, TIME_OF_DAY, WALL_CLOCK, ZONE
 from chalicelib.fleet.problems import Path, field_path, shown
 
 Found: TypeAlias = Iterator[tuple[Path, str]]
@@ -27,6 +27,9 @@ def broken_rules(values: object) -> Found:
     for path, cluster in select(values, ("clusters", EACH)):
         if isinstance(cluster, dict):
             yield from _cluster_rules(values, path, cluster)
+    for pattern in (("defaults", "maintenance", EACH), ("clusters", EACH, "maintenance", EACH)):
+        for path, window in select(values, pattern):
+            yield from _window(path, window)
     for selector in ("namespaces", "pods"):
         for path, requirement in select(
             values, ("clusters", EACH, "policies", EACH, selector, "matchExpressions", EACH)
@@ -146,6 +149,26 @@ def _clusters_apart(values: object) -> Found:
             if first != path and url.startswith("https://"):
                 where = field_path((*first, *at))
                 yield (*path, *at), f"{shown(at, url)} is at {where} already: allowed is each cluster once"
+
+
+def _window(path: Path, window: object) -> Found:
+    """A window is one span between two dates, or comes on days of the week between two times."""
+    if not isinstance(window, dict):
+        return
+    weekly = "days" in window
+    form, what = (
+        (TIME_OF_DAY, 'a time such as "22:00"') if weekly else (DATE_TIME, "a date with time, or days beside it")
+    )
+    both = {key: value for key in ("from", "until") if isinstance(value := window.get(key), str)}
+    for key, value in both.items():
+        if re.search(WALL_CLOCK, value) and not re.search(form, value):
+            yield (
+                (*path, key),
+                f"{shown((*path, key), value)}: allowed {'with' if weekly else 'without'} days is {what}",
+            )
+    dates = not weekly and len(both) == 2 and all(re.search(DATE_TIME, value) for value in both.values())
+    if dates and both["until"] <= both["from"]:
+        yield (*path, "until"), f"{shown((*path, 'until'), both['until'])}: allowed is a time after from"
 
 
 def _requirement(path: Path, requirement: object) -> Found:

@@ -133,7 +133,8 @@ def _finding(failure: Failure, error: AdapterError) -> Finding:
         f"action {failure.action.summary}",
         Severity.CRITICAL,
         f"Could not {failure.action.summary}: {failure.why}.",
-        impact="What the fleet file says is not fully in force; the next visit tries again.",
+        impact="What the fleet file says is not fully in force.",
+        remedy="another try by the next visit" if error.retryable else "",
         todo="" if error.retryable else f"A person must act: {error.source} refuses {error.operation}.",
         cause=f"{error.source} refuses {error.operation}",
     )

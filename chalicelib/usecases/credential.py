@@ -40,6 +40,15 @@ def keep_token(token: ClusterToken, now: datetime, *, may_write: bool) -> tuple[
     return ()
 
 
+def days_left(token: ClusterToken, now: datetime) -> float | None:
+    """Days until the token ends; None where it has no end, or could not be read."""
+    try:
+        claims = read_claims(token.read())
+    except AdapterError:
+        return None
+    return None if claims is None else (claims.expires_at - now).total_seconds() / 86_400
+
+
 def _hindrance(token: ClusterToken, claims: TokenClaims, *, may_write: bool) -> str:
     """Why this token is not ours to renew; empty where it is."""
     if not token.storable:

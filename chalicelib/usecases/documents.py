@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.domain.findings import some_of
+from chalicelib.domain.findings import Finding, some_of
 from chalicelib.domain.plan import Plan, action_document, plain
+from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import RunRecord
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
@@ -45,7 +46,7 @@ def capacity_document(look: Look) -> Document:
 
 def plan_document(look: Look) -> Document:
     """What a visit would do, what is wrong, what is left alone and why."""
-    return {**_header(look), **_plan(look.planned), **_verdict_of_guard(look), "unknown": _unknown(look.observed)}
+    return {**_header(look), **_plan(look), **_verdict_of_guard(look), "unknown": _unknown(look.observed)}
 
 
 def drift_document(look: Look) -> Document:
@@ -53,7 +54,7 @@ def drift_document(look: Look) -> Document:
     return {
         **_header(look),
         "addresses": _addresses(look.planned.verdicts),
-        "findings": _findings(look.desired.name, look.findings),
+        "findings": _findings(look, look.findings),
         "moving": list(look.planned.moving),
         "unknown": _unknown(look.observed),
     }
@@ -64,7 +65,7 @@ def visit_document(outcome: Outcome) -> Document:
     return {
         **plan_document(outcome.look),
         "addresses": drift_document(outcome.look)["addresses"],
-        "findings": _findings(outcome.look.desired.name, outcome.findings),
+        "findings": _findings(outcome.look, outcome.findings),
         "run_id": outcome.run_id,
         "status": outcome.status,
         "started_at": outcome.started_at.isoformat(),
@@ -153,6 +154,11 @@ def _addresses(verdicts: Sequence[Verdict]) -> list[Document]:
     return rows
 
 
+def silences_document(silences: Sequence[Silence]) -> Document:
+    """What is silenced, by whom and why; one that was ended says by whom."""
+    return {"schema": "egress-keeper/silences/1", "silences": [plain(silence) for silence in silences]}
+
+
 def _header(look: Look) -> Document:
     return _header_of(look.desired, look.observed)
 
@@ -161,10 +167,11 @@ def _header_of(desired: ClusterSpec, observed: Snapshot) -> Document:
     return {"cluster": desired.name, "mode": desired.mode.value, "taken_at": observed.taken_at.isoformat()}
 
 
-def _plan(planned: Plan) -> Document:
+def _plan(look: Look) -> Document:
+    planned = look.planned
     return {
         **actions_document(planned),
-        "findings": _findings(planned.cluster, planned.findings),
+        "findings": _findings(look, planned.findings),
         "withheld": plain(planned.withheld),
         "allocations": plain(planned.allocations),
         "moving": list(planned.moving),
@@ -187,8 +194,16 @@ def _report(report: Report | None) -> Document:
     }
 
 
-def _findings(cluster: str, findings: Sequence[Any]) -> list[Document]:
-    return [{"fingerprint": finding.fingerprint(cluster), **plain(finding)} for finding in findings]
+def _findings(look: Look, findings: Sequence[Finding]) -> list[Document]:
+    quiet = {
+        fingerprint: {"reason": why.reason, "until": why.until.isoformat(), "who": why.who, "why": why.why}
+        for fingerprint, why in look.quiet(findings).items()
+    }
+    prints = [finding.fingerprint(look.desired.name) for finding in findings]
+    return [
+        {"fingerprint": one, **plain(finding), "quiet": quiet.get(one)}
+        for one, finding in zip(prints, findings, strict=True)
+    ]
 
 
 def _unknown(observed: Snapshot) -> list[Document]:

@@ -14,6 +14,7 @@ from typing import Protocol
 from chalicelib.domain.credential import IssuedToken, ServiceAccount
 from chalicelib.domain.messages import Alert
 from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
+from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import FindingRecord, RunRecord
 from chalicelib.domain.snapshot import (
     Cpic,
@@ -179,6 +180,22 @@ class Memory(Protocol):
 
     def drop_finding(self, record: FindingRecord) -> bool:
         """Forget a finding, under the same condition."""
+        ...
+
+    def fetch_silences(self, cluster: str) -> tuple[Silence, ...]:
+        """All silences of the cluster, sorted by fingerprint; some may be over."""
+        ...
+
+    def store_silence(self, silence: Silence) -> None:
+        """Write or replace the silence of one finding."""
+        ...
+
+    def fetch_good_visits(self) -> Mapping[str, datetime]:
+        """When each cluster's last good visit ended, or it was first missed, by cluster."""
+        ...
+
+    def store_good_visit(self, cluster: str, at: datetime) -> None:
+        """Remember that a visit came to its good end."""
         ...
 
     def store_run(self, record: RunRecord) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Finding
 from chalicelib.domain.life import Step, Timing, claim, gather, quiet_now, step_missed, step_seen, told
-from chalicelib.domain.messages import Alert, Occasion, Told, render_alert
+from chalicelib.domain.messages import Alert, Occasion, Place, Told, render_alert
 from chalicelib.domain.quiet import Quiet
 from chalicelib.domain.records import FindingRecord
 from chalicelib.usecases.ports import Alerts, Memory
@@ -40,7 +40,7 @@ class Bulletin:
 
 
 def tell(
-    cluster: str,
+    place: Place,
     findings: Iterable[Finding],
     remembered: Iterable[FindingRecord],
     *,
@@ -56,6 +56,7 @@ def tell(
     """Compare this visit's findings with the remembered ones, send what is due, remember what was sent.
 
     Args:
+        place: Which cluster, and what messages say of where it is.
         remembered: All records of the cluster, as they were when the visit began.
         complete: Every section was read; only then may an absent finding count as resolved.
         done: Summaries of the actions that were applied, so that a message can say "repaired".
@@ -64,7 +65,7 @@ def tell(
     Raises:
         AdapterError: A message could not be sent or remembered; the rest was tried all the same.
     """
-    quiet = quiet or {}
+    quiet, cluster = quiet or {}, place.cluster
     current = {finding.fingerprint(cluster): finding for finding in findings}
     stored = {record.fingerprint: record for record in remembered}
     steps = [
@@ -83,7 +84,7 @@ def tell(
         gone = (record for fingerprint, record in sorted(stored.items()) if fingerprint not in current)
         steps += [step_missed(record, now, timing) for record in gone]
     steps = list(gather(steps, now))
-    telling = _Telling(cluster, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts)
+    telling = _Telling(place, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts, quiet=quiet)
     telling.remember(step for step in steps if step.occasion is None)
     telling.send(step for step in steps if step.occasion is not None)
     if telling.failure is not None:
@@ -96,10 +97,18 @@ class _Telling:
     """What one visit stores and sends. All is tried; the first failure is kept."""
 
     def __init__(
-        self, cluster: str, *, done: frozenset[str], run_id: str, now: datetime, memory: Memory, alerts: Alerts
+        self,
+        place: Place,
+        *,
+        done: frozenset[str],
+        run_id: str,
+        now: datetime,
+        memory: Memory,
+        alerts: Alerts,
+        quiet: Mapping[str, Quiet],
     ) -> None:
-        self._cluster, self._done, self._run_id, self._now = cluster, done, run_id, now
-        self._memory, self._alerts = memory, alerts
+        self._place, self._done, self._run_id, self._now = place, done, run_id, now
+        self._memory, self._alerts, self._quiet = memory, alerts, quiet
         self.sent: list[str] = []
         self.left_to_others = 0
         self.failure: AdapterError | None = None
@@ -152,12 +161,23 @@ class _Telling:
         return [replace(step, record=replace(record, version=record.version + 1))]
 
     def _alert(self, steps: list[Step]) -> Alert:
-        items = tuple(
-            Told(step.record.document, step.record.fingerprint, step.record.first_seen, step.occasion)
-            for step in steps
-            if step.occasion is not None
+        items = tuple(self._told(step.record, step.occasion) for step in steps if step.occasion is not None)
+        return render_alert(self._place, items, done=self._done, run_id=self._run_id, now=self._now)
+
+    def _told(self, record: FindingRecord, occasion: Occasion) -> Told:
+        return Told(
+            record.document,
+            record.fingerprint,
+            record.first_seen,
+            occasion,
+            tries=record.tries,
+            tried_at=record.tried_at,
+            returns=record.returns,
+            heard=bool(record.told),
+            told_as=record.told_as,
+            repair=record.repair,
+            quiet=self._quiet.get(record.fingerprint),
         )
-        return render_alert(self._cluster, items, done=self._done, run_id=self._run_id, now=self._now)
 
     def _give_up(self, claimed: list[Step]) -> None:
         """Let the next visit tell at once. Where even that fails, the claim ends by itself."""

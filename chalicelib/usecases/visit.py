@@ -6,7 +6,7 @@ again: what is done is not done twice, what is not is finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,8 +14,10 @@ from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import SEEN_IN_OCM, Finding
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
+from chalicelib.domain.messages import RUNBOOKS, Place
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.pools import OcmView
+from chalicelib.domain.quiet import Quiet, Silence, quiet_of
 from chalicelib.domain.records import FindingRecord
 from chalicelib.domain.rehearsed_planning import plan_rehearsed
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembered
@@ -44,6 +46,7 @@ class Look:
     capacity: Known[CapacityReport]
     planned: Plan
     refusal: UnsafePlan | None
+    silences: tuple[Silence, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -51,6 +54,11 @@ class Look:
         if self.refusal is None:
             return self.planned.findings
         return (refusal_finding(self.planned, self.refusal), *self.planned.findings)
+
+    def quiet(self, findings: Iterable[Finding]) -> dict[str, Quiet]:
+        """Why findings of this cluster are not told now, by fingerprint."""
+        desired, now = self.desired, self.observed.taken_at
+        return quiet_of(desired.name, findings, self.silences, desired.maintenance, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ def look(
     outside: Outside,
     *,
     memory: Remembered = NOTHING_REMEMBERED,
+    silences: tuple[Silence, ...] = (),
     approved: str | None = None,
 ) -> Look:
     """Observe, plan, rehearse and judge; change nothing."""
@@ -131,7 +140,7 @@ def look(
         refuse_if_unsafe(planned, observed, desired, approved=approved)
     except UnsafePlan as error:
         refusal = error
-    return Look(desired, observed, report_capacity(observed), planned, refusal)
+    return Look(desired, observed, report_capacity(observed), planned, refusal, silences)
 
 
 def visit(
@@ -143,6 +152,7 @@ def visit(
     attempt: int = 0,
     approved: str | None = None,
     settled: bool = False,
+    runbooks: str = RUNBOOKS,
 ) -> Outcome:
     """One complete visit.
 
@@ -150,6 +160,7 @@ def visit(
         attempt: How many revisits led here; the pause to the next one doubles with it.
         approved: Digest of the plan that a person approved, for one that the guard refuses.
         settled: A person says that what is wrong has been so for a while: remedies need not wait.
+        runbooks: Where messages say that the runbooks are.
 
     Raises:
         AdapterError: People could not be told. What was to be changed has been changed.
@@ -157,21 +168,21 @@ def visit(
     started_at = outside.clock()
     enforce = desired.mode is Mode.ENFORCE
     credential = keep_token(outside.token, started_at, may_write=enforce) if outside.token is not None else ()
-    stored, forgotten = recall(desired.name, outside.memory)
-    memory = replace(remembered(stored, pace.timing.settle), vouched=settled)
-    seen = look(desired, outside, memory=memory, approved=approved)
+    known = recall(desired.name, outside.memory)
+    memory = replace(remembered(known.records, pace.timing.settle), vouched=settled)
+    seen = look(desired, outside, memory=memory, silences=known.silences, approved=approved)
     report = None
     if enforce and seen.refusal is None:
         report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
     findings = (*credential, *seen.findings, *(report.findings if report else ()))
     bulletin = None
-    if forgotten is not None and outside.alerts is not None:
-        raise forgotten  # who was told what is not known: a message now could be a repetition, or missing
+    if known.error is not None and outside.alerts is not None:
+        raise known.error  # who was told what is not known: a message now could be a repetition, or missing
     if outside.memory is not None and outside.alerts is not None:
         bulletin = tell(
-            desired.name,
+            Place(desired.name, desired.region, runbooks),
             findings,
-            _within_sight(stored, seen.observed),
+            _within_sight(known.records, seen.observed),
             complete=seen.observed.addresses_known,
             done=frozenset(action.summary for action in report.applied) if report else frozenset(),
             run_id=run_id,
@@ -179,6 +190,7 @@ def visit(
             memory=outside.memory,
             alerts=outside.alerts,
             timing=pace.timing,
+            quiet=seen.quiet(findings),
         )
     pause = _pause(seen, report, bulletin, pace, attempt)
     return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential)
@@ -191,14 +203,23 @@ def _within_sight(stored: tuple[FindingRecord, ...], observed: Snapshot) -> tupl
     return tuple(record for record in stored if record.document.get("kind") not in SEEN_IN_OCM)
 
 
-def recall(cluster: str, memory: Memory | None) -> tuple[tuple[FindingRecord, ...], AdapterError | None]:
-    """What earlier visits stored. Without it a visit repairs what needs no memory, and fails when it is to tell."""
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What earlier visits and people stored, or why it could not be read."""
+
+    records: tuple[FindingRecord, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    error: AdapterError | None = None
+
+
+def recall(cluster: str, memory: Memory | None) -> Recalled:
+    """What was stored. Without it a visit repairs what needs no memory, and fails when it is to tell."""
     if memory is None:
-        return (), None
+        return Recalled()
     try:
-        return memory.fetch_findings(cluster), None
+        return Recalled(memory.fetch_findings(cluster), memory.fetch_silences(cluster))
     except AdapterError as error:
-        return (), error
+        return Recalled(error=error)
 
 
 def _pause(seen: Look, report: Report | None, bulletin: Bulletin | None, pace: Pace, attempt: int) -> timedelta | None:

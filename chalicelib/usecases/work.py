@@ -18,6 +18,7 @@ from chalicelib.domain.records import RunRecord
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
 from chalicelib.settings import Settings
+from chalicelib.usecases.credential import days_left
 from chalicelib.usecases.documents import envelope, visit_document
 from chalicelib.usecases.ports import Alerts, ClusterApi, ClusterToken, Ec2, Memory, Ocm, Queues
 from chalicelib.usecases.tell import Timing
@@ -26,11 +27,18 @@ from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """A visit that was worked off: its outcome, requests by system, and whether its run could be remembered."""
+    """A visit that was worked off.
+
+    Attributes:
+        calls: Requests by system.
+        remembered: Whether its run, and its good end, could be remembered.
+        credential_days: Days until the cluster's token ends; None where it has no end, or could not be read.
+    """
 
     outcome: Outcome
     calls: Mapping[str, int]
     remembered: bool
+    credential_days: float | None = None
 
 
 class Adapters(Protocol):
@@ -103,6 +111,7 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
             run_id=order.run_id,
             attempt=order.attempt,
             approved=order.approve,
+            runbooks=adapters.settings.runbooks,
         )
     except AdapterError as error:
         failed = {"error": str(error)}
@@ -110,13 +119,24 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
         raise
     document = envelope("visit", [visit_document(outcome)])
     remembered = _remember(adapters.memory, RunRecord(order.run_id, desired.name, outcome.status, started_at, document))
+    watched = _remember_good(adapters.memory, desired.name, outcome.ended_at)
     if outcome.revisit_in is not None:
         again = encode_visit(desired.name, order.attempt + 1, f"revisit after {order.run_id}", order.correlation_id)
         adapters.queues.send_events([again], delay_seconds=int(outcome.revisit_in.total_seconds()))
     calls: Counter[str] = Counter()
     for (system, _), number in adapters.calls.take().items():
         calls[system] += number
-    return Worked(outcome, calls, remembered)
+    left = days_left(outside.token, outcome.ended_at) if outside.token is not None else None
+    return Worked(outcome, calls, remembered and watched, left)
+
+
+def _remember_good(memory: Memory, cluster: str, at: datetime) -> bool:
+    """Note the good end of a visit if that is possible; where it is not, the alarm on missing visits will say so."""
+    try:
+        memory.store_good_visit(cluster, at)
+    except AdapterError:
+        return False
+    return True
 
 
 def _remember(memory: Memory, run: RunRecord) -> bool:

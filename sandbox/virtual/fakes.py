@@ -6,10 +6,12 @@ The tests' other adapters build on `Failing` too, so that a fault is asked for i
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.messages import Alert
+from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import FindingRecord, RunRecord
 
 EVERYTHING = "*"
@@ -71,6 +73,8 @@ class FakeMemory(Failing):
     def __init__(self) -> None:
         super().__init__()
         self.findings: dict[str, FindingRecord] = {}
+        self.silences: dict[str, Silence] = {}
+        self.good_visits: dict[str, datetime] = {}
         self.runs: dict[str, RunRecord] = {}
 
     def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
@@ -95,6 +99,26 @@ class FakeMemory(Failing):
             return False
         self.findings.pop(record.fingerprint, None)
         return True
+
+    def fetch_silences(self, cluster: str) -> tuple[Silence, ...]:
+        """All silences of the cluster."""
+        self._check("fetch_silences")
+        return tuple(self.silences[key] for key in sorted(self.silences) if self.silences[key].cluster == cluster)
+
+    def store_silence(self, silence: Silence) -> None:
+        """Write or replace a silence."""
+        self._check("store_silence")
+        self.silences[silence.fingerprint] = silence
+
+    def fetch_good_visits(self) -> dict[str, datetime]:
+        """When each cluster's last good visit ended."""
+        self._check("fetch_good_visits")
+        return dict(self.good_visits)
+
+    def store_good_visit(self, cluster: str, at: datetime) -> None:
+        """Remember a good visit."""
+        self._check("store_good_visit")
+        self.good_visits[cluster] = at
 
     def store_run(self, record: RunRecord) -> None:
         """Write or replace a run."""

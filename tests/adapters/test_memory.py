@@ -65,6 +65,8 @@ def test_a_finding_comes_back_as_it_was(memory: DynamoMemory) -> None:
         claimed_at=NOW + timedelta(seconds=5),
         returns=3,
         told="warning",
+        told_as="It is so.",
+        repair="apply EgressIP ns",
         hushed=True,
     )
     assert memory.store_finding(alerted)

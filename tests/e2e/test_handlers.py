@@ -59,6 +59,33 @@ def test_every_payload_is_understood(stage: Stage, name: str, capsys: pytest.Cap
     assert f"Bearer {token}" not in capsys.readouterr().out
 
 
+def test_a_finding_is_silenced_over_the_api(stage: Stage) -> None:
+    """The record has the identity that IAM knows the caller by; what is wrong is one sentence."""
+    body = {"fingerprint": "0" * 16, "for": "2h", "why": "known"}
+    answer = stage.plumbing.request("POST", "/clusters/payments/silences", body)
+    assert (answer.status, answer.json["error"].partition(";")[0]) == (404, f"finding: {'0' * 16} is not open")
+    answer = stage.plumbing.request("POST", "/clusters/payments/silences", {**body, "for": "2 hours"})
+    assert (answer.status, answer.json["error"].partition(":")[0]) == (400, "body.for")
+    stage.put_fleet(stage.default_fleet.replace("10.10.100.253", "10.99.0.1"))
+    stage.run_for(70)
+    stage.plumbing.tick_schedules()
+    stage.run_for(70)
+    drift = stage.plumbing.request("GET", "/clusters/payments/drift").json["clusters"][0]
+    fingerprint = next(f["fingerprint"] for f in drift["findings"] if f["kind"] == "address-outside")
+    ann = {"userArn": "arn:aws:iam::123456789012:user/ann"}
+    answer = stage.plumbing.request(
+        "POST", "/clusters/payments/silences", {**body, "fingerprint": fingerprint}, identity=ann
+    )
+    assert (answer.status, answer.json["silences"][0]["who"]) == (201, ann["userArn"])
+    drift = stage.plumbing.request("GET", "/clusters/payments/drift").json["clusters"][0]
+    (quiet,) = [f["quiet"] for f in drift["findings"] if f["fingerprint"] == fingerprint]
+    assert (quiet["who"], quiet["why"]) == (ann["userArn"], "known")
+    assert stage.plumbing.request("GET", "/clusters/payments/silences").json["silences"]
+    answer = stage.plumbing.request("DELETE", f"/clusters/payments/silences/{fingerprint}", identity=ann)
+    assert answer.json["silences"][0]["ended_by"] == ann["userArn"]
+    stage.put_fleet(stage.default_fleet)
+
+
 def test_a_malformed_message_is_dropped_and_counted(
     stage: Stage, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

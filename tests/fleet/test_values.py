@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from chalicelib.domain.findings import Kind
 from chalicelib.domain.pools import Scaling, Taint
+from chalicelib.domain.quiet import Maintenance
 from chalicelib.domain.spec import (
     ApiSpec,
     ClusterSpec,
@@ -87,6 +91,25 @@ def test_defaults_fill_what_a_cluster_does_not_say(field: str, default: Any, own
     read = parse(fleet(silent, loud, defaults={field: default})).clusters
     assert getattr(read["a"], field) == default
     assert getattr(read["b"], field) == own
+
+
+def test_maintenance_windows_become_the_domains() -> None:
+    """Once or weekly, in their own time zone; a cluster's list, an empty one too, replaces the default."""
+    weekly = {"why": "nodes", "days": ["sat", "sun"], "from": "22:00", "until": "04:00", "time_zone": "Europe/Berlin"}
+    once = {"why": "test", "from": "2026-03-07T09:00", "until": "2026-03-07T11:30", "kinds": ["node-unusable"]}
+    silent, none, own = cluster("a"), cluster("b", maintenance=[]), cluster("c", maintenance=[weekly, once])
+    read = parse(fleet(silent, none, own, defaults={"maintenance": [once]})).clusters
+    made = Maintenance(
+        "test",
+        ZoneInfo("UTC"),
+        datetime(2026, 3, 7, 9),  # noqa: DTZ001 - wall-clock time of the window's zone
+        datetime(2026, 3, 7, 11, 30),  # noqa: DTZ001
+        kinds=frozenset({Kind.NODE_UNUSABLE}),
+    )
+    assert read["a"].maintenance == (made,)
+    assert read["b"].maintenance == ()
+    weekends = Maintenance("nodes", ZoneInfo("Europe/Berlin"), time(22), time(4), days=frozenset({5, 6}))
+    assert read["c"].maintenance == (weekends, made)
 
 
 def test_what_nobody_says_is_the_domains() -> None:

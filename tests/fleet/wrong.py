@@ -55,7 +55,7 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
     ("no name", {(*C, "name"): GONE}, "clusters[0].name: is missing: Name in alerts, tags and on the command line."),
     ("typo", {(*C, "mod"): "observe"}, (
         "clusters[0].mod: unknown field: did you mean mode? allowed are name, region, infra_id, role_arn, mode, "
-        "max_change_share, block_prefix, api, ocm, machine_pools, policies"
+        "max_change_share, block_prefix, api, ocm, machine_pools, policies, maintenance"
     )),
     ("camel case", {(*P, "namespaceSelector"): {}}, (
         "clusters[0].policies[0].namespaceSelector: unknown field: did you mean namespaces? "
@@ -63,7 +63,7 @@ ONE_PROBLEM: list[tuple[str, Changes, str]] = [
     )),
     ("hyphen", {(*C, "block-prefix"): 28}, (
         'clusters[0].block-prefix: unknown field: did you mean block_prefix? allowed are name, region, infra_id, '
-        "role_arn, mode, max_change_share, block_prefix, api, ocm, machine_pools, policies"
+        "role_arn, mode, max_change_share, block_prefix, api, ocm, machine_pools, policies, maintenance"
     )),
     ("nothing near", {("zzz",): 1}, "zzz: unknown field: allowed are defaults, clusters"),
     # Wrong kinds
@@ -313,4 +313,35 @@ ONE_PROBLEM += [
         f'clusters[0].policies[0].namespaces.matchLabels.a: value "{cut(value)}": {VALUE}'
     ))
     for value in ("-x", "x-", "a b", "a/b", "x" * 64)
+]  # fmt: skip
+
+WINDOW = {"why": "work", "from": "2026-03-07T22:00", "until": "2026-03-08T04:00"}
+CLOCK = 'allowed is a date with time such as "2026-03-07T22:00", or with days a time such as "22:00", in quotes'
+
+ONE_PROBLEM += [
+    (f"window {name}", {(*C, "maintenance"): [{**WINDOW, **change}]}, f"clusters[0].maintenance[0].{told}")
+    for name, change, told in (
+        ("without reason", {"why": ""}, 'why: value "": allowed is one line of 1 to 200 characters'),
+        ("on no calendar", {"from": "2026-02-29T22:00"}, f'from: value "2026-02-29T22:00": {CLOCK}'),
+        ("with offset", {"from": "2026-03-07T22:00Z"}, f'from: value "2026-03-07T22:00Z": {CLOCK}'),
+        ("of a zone nobody knows", {"time_zone": "Europe/Berln"}, (
+            'time_zone: value "Europe/Berln": allowed is a name of the time zone database, such as Europe/Berlin or UTC'
+        )),
+        ("on a day there is not", {"days": ["sunday"], "from": "22:00", "until": "04:00"}, (
+            'days[0]: value "sunday": allowed is one of mon, tue, wed, thu, fri, sat, sun'
+        )),
+        ("of no kind", {"kinds": ["nodes"]}, (
+            'kinds[0]: value "nodes": allowed is a kind of finding, such as node-unusable (docs/runbooks)'
+        )),
+        ("of no severity", {"severities": ["info"]}, 'severities[0]: value "info": allowed is critical or warning'),
+        ("weekly with a date", {"days": ["sat"], "until": "04:00"}, (
+            'from: value "2026-03-07T22:00": allowed with days is a time such as "22:00"'
+        )),
+        ("once without a date", {"until": "04:00"}, (
+            'until: value "04:00": allowed without days is a date with time, or days beside it'
+        )),
+        ("that ends first", {"until": "2026-03-07T22:00"}, (
+            'until: value "2026-03-07T22:00": allowed is a time after from'
+        )),
+    )
 ]  # fmt: skip

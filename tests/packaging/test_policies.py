@@ -48,7 +48,7 @@ READ_FLEET = set(files.IAM_ACTIONS)
 CALLS = {
     "intake": {"sqs:SendMessage"},
     "route": {"sqs:SendMessage", "ec2:DescribeInstances", "sts:AssumeRole"} | READ_FLEET,
-    "drift_check": {"sqs:SendMessage"} | READ_FLEET,
+    "drift_check": {"sqs:SendMessage", "dynamodb:PutItem", "dynamodb:Query"} | READ_FLEET,
     "api_handler": READ_EC2
     | READ_FLEET
     | {"sqs:SendMessage", "sts:AssumeRole", "secretsmanager:GetSecretValue"}

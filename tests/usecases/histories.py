@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.life import Timing
-from chalicelib.domain.messages import Alert, Occasion
+from chalicelib.domain.messages import Alert, Occasion, Place
 from chalicelib.usecases.tell import tell
 from tests import factories
 from tests.fakes import FakeMemory
@@ -191,7 +191,7 @@ class _Actor:
         with suppress(AdapterError, Killed):
             stored = self._call(lambda: history.memory.fetch_findings("demo"))
             tell(
-                "demo",
+                Place("demo"),
                 [finding(name, severity) for name, severity in history.wrong.items()] if self._visit.complete else [],
                 stored,
                 complete=self._visit.complete,
