@@ -21,13 +21,14 @@ from chalicelib.domain.rehearsal import Expectation, Rehearsal, rehearse
 from chalicelib.domain.rehearsal_runs import WAYS, Start, Touched, runs_of
 from chalicelib.domain.rehearsed_planning import plan_rehearsed
 from chalicelib.domain.snapshot import EgressIpConfig, EgressIpSpec, Snapshot, Unknown
+from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.terrain import all_known
 from chalicelib.domain.twin.behaviours import Variant, possible_variants
 from chalicelib.domain.twin.exploring import advance_every_way
 from chalicelib.domain.twin.resuming import resumed
 from chalicelib.domain.twinning import done, is_failing, twin_of
 from tests import factories as make
-from tests.domain.strategies import healthy_clusters
+from tests.domain.strategies import clusters, fleets, healthy_clusters
 
 A, B = "10.10.100.100", "10.10.100.101"
 
@@ -257,3 +258,30 @@ def test_no_choice_of_the_platform_ends_worse_than_rehearsed(
     failed = {a for world in ends for a, cpic in world.objects.cpics.items() if is_failing(cpic)}
     if failed:
         assert rehearsed(observed, *actions).objections
+
+
+@given(clusters, fleets)
+@settings(max_examples=20)
+def test_a_rehearsed_plan_is_the_same_again_and_has_no_objection_left(observed: Snapshot, desired: ClusterSpec) -> None:
+    """Whatever is there and wanted: every objection is held, left out or was none, and the outcome is a function."""
+    planned = plan_rehearsed(observed, desired)
+    assert planned == plan_rehearsed(observed, desired)
+    assert planned.rehearsal is None or planned.rehearsal.objections == ()
+
+
+def test_what_people_garbled_does_not_stop_a_rehearsal() -> None:
+    """Lists, claims and names that are no addresses, nodes that are not there: they are somebody else's trouble."""
+    observed = make.snapshot(
+        egress_ips=(
+            make.egress_ip("odd", "10.10.100.300", "x", "10.10.100.77", items={"x": "node-a0", "10.10.100.77": "gone"}),
+            make.egress_ip("v6", "fd00::7", items={"fd00::7": "node-b0"}),
+        ),
+        cpics=(
+            make.cpic("not-an-address", "node-a0"),
+            make.cpic("fd00.0000.0000.0000.0000.0000.0000.0007", "node-b0", owner="v6"),
+            make.cpic("10.10.150.77", "gone", owner=None, assigned=None),
+        ),
+        instances=(make.instance("a", 0, interface_id=None), make.instance("b", 0)),
+    )
+    found = rehearsed(observed, apply("ns", A, "10.10.150.100"), apply("odd", "10.10.100.78", before=("x",)))
+    assert {(e.policy, e.address) for e in found.expectations} >= {("ns", A), ("ns", "10.10.150.100")}
