@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from chalicelib.domain.actions import Action, DeleteEgressIp, ReleaseReservation, UnlabelNode, UnlabelPool
 from chalicelib.domain.capacity import report_capacity
 from chalicelib.domain.plan import Plan
+from chalicelib.domain.pooling import obstacle_in_ocm
 from chalicelib.domain.releasing import Release, plan_release
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
@@ -157,4 +158,7 @@ def _look(desired: ClusterSpec, outside: Outside) -> tuple[Snapshot, Release | s
     if blind or known is None or isinstance(capacity, Unknown):
         reasons = "; ".join(f"{section.what} could not be read: {section.why}" for section in blind)
         return observed, f"nothing is taken away while something is unknown: {reasons}"
+    obstacles = obstacle_in_ocm(observed.ocm, desired)
+    if obstacles:
+        return observed, f"nothing is written to OCM meanwhile: {' '.join(finding.summary for finding in obstacles)}"
     return observed, plan_release(known, desired, capacity)

@@ -49,16 +49,13 @@ def wait(
     """Look again and again until all is there or the time is up; *show* gets a line whenever something changed.
 
     Raises:
-        BadInput: A name is no pool of the cluster.
+        BadInput: A name is no pool of the cluster, or there is none to wait for.
     """
     until = patience.clock() + patience.timeout
     shown = ""
     while True:
         observed = observe()
-        try:
-            progress = pool_progress(observed, named_pools(observed, desired, names))
-        except KeyError as error:
-            raise BadInput(f"--pool: {error.args[0]}") from None
+        progress = pool_progress(observed, _meant(observed, desired, names))
         lines = _lines(progress)
         if lines != shown:
             show(lines)
@@ -69,6 +66,16 @@ def wait(
         if complete or left <= 0:
             return Waited(observed, pools, complete)
         patience.sleep(min(patience.interval, left))
+
+
+def _meant(observed: Snapshot, desired: ClusterSpec, names: Collection[str]) -> tuple[str, ...]:
+    try:
+        meant = named_pools(observed, desired, names)
+    except KeyError as error:
+        raise BadInput(f"--pool: {error.args[0]}") from None
+    if not meant:
+        raise BadInput(f"--pool: is missing, and the fleet file lists no machine pool of {desired.name}")
+    return meant
 
 
 def _lines(progress: tuple[PoolProgress, ...] | Unknown) -> str:

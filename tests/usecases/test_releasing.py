@@ -220,6 +220,18 @@ def test_a_release_that_goes_blind_on_its_way_stops_there() -> None:
     assert "could not be read" in released.stopped
 
 
+@pytest.mark.parametrize("change", [{"state": "hibernating"}, {"id": "other", "infra_id": "other-x"}])
+def test_nothing_is_released_of_a_cluster_that_is_not_ready_or_another(change: dict[str, str]) -> None:
+    """No write to OCM that it would refuse, and none to somebody else's pools."""
+    world = World()
+    world.ocm.cluster = replace(world.ocm.cluster, **change)  # type: ignore[arg-type]
+    world.desired = replace(world.desired, ocm=OcmSpec(world.ocm.cluster.id, SecretRef(env="OCM")))
+    released = world.release()
+    assert released.applied is None
+    assert "nothing is written to OCM meanwhile" in released.stopped
+    assert world.writes == []
+
+
 def test_somebody_who_puts_things_back_is_not_fought() -> None:
     """Functions that read another fleet file still enforce: the release notices and stops."""
     world = World()

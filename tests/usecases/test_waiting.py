@@ -133,6 +133,13 @@ def test_an_unknown_pool_is_told_whatever_else_is_unknown() -> None:
         waited(blind, names=("egress-x",))
 
 
+def test_without_any_pool_there_is_nothing_to_wait_for() -> None:
+    """Nothing is not "all can carry"."""
+    time = Time()
+    with pytest.raises(BadInput, match="the fleet file lists no machine pool of demo"):
+        wait(make.cluster(machine_pools=()), seen, (), time.patience(), print)
+
+
 def test_pools_are_named_by_entry_or_by_themselves() -> None:
     """An entry that became a pool a zone stands for all of them; a pool that only the cluster knows is a name too."""
     creation = PoolCreation("m5.xlarge", TWO, zones=("eu-central-1a", "eu-central-1b"))
