@@ -16,6 +16,8 @@ from conformance.server import NotStarted, running
 
 CONTRACT = ("tests/sandbox/kube",)
 PRODUCT = ("tests/conformance", "tests/e2e/test_main_job.py", "tests/e2e/test_other_writers.py")
+DRIFTS = ("tests/e2e/drift",)
+"""One drift of each family; with the server of `up` all of them can be played (`pytest -m slow tests/e2e/drift`)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,11 +26,11 @@ def main(arguments: Sequence[str]) -> int:
     command, *rest = arguments or ["run"]
     try:
         programs = find_programs(os.environ)
+        if command == "up":
+            return _up(programs)
         print(f"Programs: {programs.origin}", flush=True)
         if command == "programs":
             return 0
-        if command == "up":
-            return _up(programs)
         return _run(programs, rest)
     except (NoPrograms, NotStarted) as error:
         print(error, file=sys.stderr)
@@ -47,12 +49,16 @@ def _run(programs: Programs, pytest_arguments: Sequence[str]) -> int:
         code = max(code, _pytest(CONTRACT, server.environment(), ["-k", "contract", *pytest_arguments]))
         print("3. The product on the real server", flush=True)
         code = max(code, _pytest(PRODUCT, server.environment(), pytest_arguments))
+        print("4. Drifts on the real server", flush=True)
+        code = max(code, _pytest(DRIFTS, server.environment(), ["-m", "not slow", *pytest_arguments]))
     return 1 if code else 0
 
 
 def _pytest(paths: Sequence[str], variables: Mapping[str, str], more: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *paths, *more]
-    return subprocess.run(command, cwd=PROJECT, env={**os.environ, **variables}, check=False).returncode
+    # A server that somebody aims tests at by hand is not the one that is checked here.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KUBE_CONTRACT_")}
+    return subprocess.run(command, cwd=PROJECT, env={**inherited, **variables}, check=False).returncode
 
 
 def _up(programs: Programs) -> int:
@@ -60,7 +66,9 @@ def _up(programs: Programs) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with running(programs, find_platform()) as server:
+    platform = find_platform()
+    with running(programs, platform) as server:
+        print(f"# types: {platform.origin}")
         for name, value in server.environment().items():
             print(f"export {name}={shlex.quote(value)}")
         print(f"# ends with Ctrl-C or: kill {os.getpid()}", flush=True)

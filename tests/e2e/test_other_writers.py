@@ -15,6 +15,8 @@ from tests.e2e.staging import staged
 from tests.e2e.test_main_job import POLICIES, minutes, scenario, serving
 from tests.sandbox.kube.client import EGRESS_IPS, Api, Reply
 
+pytestmark = pytest.mark.slow  # a dozen seconds of visits; `make conformance` runs it on the real server
+
 NAME = "demo-egress-ns"
 PATH = f"{EGRESS_IPS}/{NAME}"
 WANTED = ["10.10.100.253", "10.10.150.253", "10.10.200.253"]

@@ -21,6 +21,7 @@ from sandbox.drift.performing import Performance, bring_to_rest, perform
 from sandbox.drift.sides import serving, wanted_addresses
 from sandbox.stage import Stage
 from tests.e2e.drift.expected import EXPECTED, QUIET, Expected
+from tests.e2e.staging import staged
 
 MISSING = {
     "D8-flapping": "moves are not counted",
@@ -43,7 +44,7 @@ class Stages:
         shape = (drift.scenario, drift.policies, drift.mode)
         if self._stage is None or not drift.shared or self._made_for != shape or not self._is_well(self._stage):
             self.close()
-            self._stage = self._open.enter_context(Stage(drift.scenario, drift.policies, ocm=drift.ocm))
+            self._stage = self._open.enter_context(staged(drift.scenario, drift.policies, ocm=drift.ocm))
             bring_to_rest(self._stage)
             if drift.mode != "enforce":  # what is only watched has been set up by somebody, too
                 self._stage.put_fleet(self._stage.default_fleet.replace("enforce", drift.mode))
