@@ -198,26 +198,42 @@ class Bucket:
 EC2_BUCKETS: Mapping[str, Bucket] = {
     "CreateSubnetCidrReservation": Bucket(5, 1),
     "DeleteSubnetCidrReservation": Bucket(5, 1),
+    "AssignPrivateIpAddresses": Bucket(100, 5),
+    "UnassignPrivateIpAddresses": Bucket(100, 5),
+    "CreateNetworkInterface": Bucket(100, 5),
+    "RunInstances": Bucket(5, 2),
+    "TerminateInstances": Bucket(100, 5),
+    "CreateTags": Bucket(100, 10),
+    "DeleteTags": Bucket(100, 10),
 }
-"""EC2's own buckets, an account and Region, of the two calls whose limit is small enough to meet in daily work
-("Request throttling for the Amazon EC2 API", Amazon EC2 Developer Guide)."""
+"""By account and Region ("Request throttling for the Amazon EC2 API", Amazon EC2 Developer Guide)."""
+
+READS, OTHER_CHANGES = Bucket(100, 20), Bucket(50, 5)
+"""For whatever has none of its own. Reads with neither filter nor paging have half of this; here they are not told
+apart."""
+
+
+def bucket_of(operation: str) -> Bucket:
+    """The bucket that a call of EC2's takes its token from; each operation has one to itself."""
+    reads = operation.startswith(("Describe", "Get", "List", "Search"))
+    return EC2_BUCKETS.get(operation, READS if reads else OTHER_CHANGES)
 
 
 class TokenBuckets:
     """EC2's request budget, one bucket an operation; off unless `enabled`."""
 
-    def __init__(self, now: Callable[[], float], buckets: Mapping[str, Bucket] = EC2_BUCKETS) -> None:
+    def __init__(self, now: Callable[[], float], of: Callable[[str], Bucket] = bucket_of) -> None:
         self.enabled = False
         self._now = now
-        self._buckets = buckets
+        self._of = of
         self._state: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def admits(self, operation: str) -> bool:
-        """Take one token for *operation*; False when there is none. Operations without a bucket are always admitted."""
-        bucket = self._buckets.get(operation)
-        if not self.enabled or bucket is None:
+        """Take one token for *operation*; False when there is none."""
+        if not self.enabled:
             return True
+        bucket = self._of(operation)
         with self._lock:
             now = self._now()
             tokens, since = self._state.get(operation, (bucket.size, now))

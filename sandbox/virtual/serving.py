@@ -87,8 +87,11 @@ class History:
     def served_since(self, egress_ip: str, moment: float) -> list[Served]:
         """What served at the moment and after it, change by change; within one moment too."""
         kept = self.moments.get(egress_ip, [])
+        since = [(at, served) for at, served in kept if at >= moment]
+        if since and since[0][0] == moment:
+            return [served for _, served in since]
         before = [served for at, served in kept if at < moment]
-        return [*(before[-1:] or [frozenset()]), *(served for at, served in kept if at >= moment)]
+        return [*(before[-1:] or [frozenset()]), *(served for _, served in since)]
 
     def _times(self, egress_ip: str, since: float, until: float, holds: _Test) -> tuple[Interval, ...]:
         kept = [(float("-inf"), frozenset[tuple[str, str]]()), *self.moments.get(egress_ip, [])]

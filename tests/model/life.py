@@ -196,7 +196,7 @@ class Life:
         outcome = self.keeper.visit()
         serving = {(name, address) for name, found in rosa.serving().items() for address in found}
         wanted = self._wanted(outcome)
-        strangers = self._in_the_way({name for name, _ in wanted})
+        strangers = self._in_the_way(wanted)
         states = {(v.policy, v.address): v.state.value for v in outcome.look.planned.verdicts}
         found: list[str] = []
         for cidr in (zone.cidr for zone in rosa.facts.zones.values()):
@@ -210,18 +210,27 @@ class Life:
                 found += asked if len(asked) >= lacking else stuck
         return found
 
-    def _in_the_way(self, ours: set[str]) -> set[oracle.Demand]:
-        """Addresses that take a place and are none that should serve: other people's, and those of ours that fail."""
+    def _in_the_way(self, wanted: set[oracle.Demand]) -> set[oracle.Demand]:
+        """Addresses that take a place and are none that should serve.
+
+        | whose | why they keep it |
+        | --- | --- |
+        | other people's, in objects that are not ours | nothing foreign is touched |
+        | ours, and a stranger's interface has it | its assignment fails, and the platform keeps the place for it |
+        | written in by hand, and the only one of its policy that serves | without it the policy would fail open |
+        """
         rosa = self.rosa
-        return {
-            (name, address)
-            for name, there in rosa.world.objects.egress_ips.items()
-            for address in there.spec
-            if canonical(address) is not None
-            and (
-                name not in ours or (address in rosa.world.objects.cpics and not oracle.can_be_had(rosa, name, address))
-            )
-        }
+        serving = rosa.serving()
+        ours = {name for name, _ in wanted}
+        found: set[oracle.Demand] = set()
+        for name, there in rosa.world.objects.egress_ips.items():
+            only_strays = not any((name, address) in wanted for address in serving[name])
+            for address in filter(canonical, there.spec):
+                fails = address in rosa.world.objects.cpics and not oracle.can_be_had(rosa, name, address)
+                stray = address in serving[name] and only_strays
+                if name not in ours or fails or stray:
+                    found.add((name, address))
+        return found
 
     def _wanted(self, outcome: Outcome) -> set[oracle.Demand]:
         """Listed addresses, and as many chosen ones in each zone as are wished there; all that can be had at all."""

@@ -9,7 +9,17 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 from botocore.parsers import ResponseParserError
 
 from sandbox.aws import AwsSandbox, Delay, Drop
-from sandbox.aws.faults import Call, CallLog, Refusal, Replay, Truncate, broken, denied, throttled
+from sandbox.aws.faults import (
+    Call,
+    CallLog,
+    Refusal,
+    Replay,
+    TokenBuckets,
+    Truncate,
+    broken,
+    denied,
+    throttled,
+)
 from sandbox.timeline import SteppedTimeline
 from tests.sandbox.aws.conftest import Net
 
@@ -127,7 +137,7 @@ def test_reservation_bucket_holds_five_and_refills_one_a_second(
     aws: AwsSandbox, net: Net, ec2: Any, timeline: SteppedTimeline
 ) -> None:
     """With EC2's budget switched on, the sixth create at once is
-    throttled and one second buys one more; reads are free.
+    throttled and one second buys one more; reads have a budget of their own.
     """
     aws.ec2_buckets.enabled = True
     net.ec2 = ec2
@@ -140,6 +150,29 @@ def test_reservation_bucket_holds_five_and_refills_one_a_second(
     with pytest.raises(ClientError, match="RequestLimitExceeded"):
         net.reserve("10.0.1.14/32")
     assert len(net.ec2.get_subnet_cidr_reservations(SubnetId=net.subnet)["SubnetIpv4CidrReservations"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("operation", "size", "refill"),
+    [
+        ("CreateSubnetCidrReservation", 5, 1),
+        ("AssignPrivateIpAddresses", 100, 5),
+        ("RunInstances", 5, 2),
+        ("CreateTags", 100, 10),
+        ("DescribeInstances", 100, 20),
+        ("GetSubnetCidrReservations", 100, 20),
+        ("ModifySubnetAttribute", 50, 5),
+    ],
+)
+def test_every_call_has_a_budget_of_its_own(operation: str, size: int, refill: int) -> None:
+    """So many at once, so many more each second, and no other call takes from it."""
+    now = [0.0]
+    buckets = TokenBuckets(lambda: now[0])
+    buckets.enabled = True
+    assert sum(buckets.admits(operation) for _ in range(2 * size)) == size
+    assert buckets.admits("DescribeVpcs")
+    now[0] += 1.0
+    assert sum(buckets.admits(operation) for _ in range(2 * refill + 2)) == refill
 
 
 def test_call_log_is_bounded_and_keeps_the_newest() -> None:

@@ -189,8 +189,10 @@ def test_a_blink_is_kept_though_it_takes_no_time() -> None:
     for pairs in ({"10.0.0.9": "n1"}, {}, {"10.0.0.9": "n2"}):
         history.note(5.0, {"web": pairs})
     assert [sorted(pairs) for pairs in history.served_since("web", 5.0)] == [
-        [], [("10.0.0.9", "n1")], [], [("10.0.0.9", "n2")]
+        [("10.0.0.9", "n1")], [], [("10.0.0.9", "n2")]
     ]  # fmt: skip
+    assert history.served_since("web", 6.0) == [frozenset({("10.0.0.9", "n2")})]
+    assert history.served_since("web", 4.0)[0] == frozenset()
     assert history.fail_open_seconds("web", 5.0, 9.0) == 0
 
 
