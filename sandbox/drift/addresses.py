@@ -194,13 +194,13 @@ DRIFTS = (
         "D5", "unassigned, though a node has room", silent_abort, minutes=8, scenario=WITH_WORKERS, shared=False
     ),
     Drift("D6", "the CPIC failed, and its cause is gone", refused_for_ten_minutes, minutes=10),
-    Drift("D7", "a foreign interface holds the address", held_by_a_stranger, stranger_leaves, after=12),
+    Drift("D7", "a foreign interface holds the address", held_by_a_stranger, stranger_leaves),
     Drift("D8", "assigned to another node than before", plain_failover),
     Drift("D8-flapping", "assigned to another node again and again", flapping, minutes=1, shared=False),
     Drift("D9", "the interface's limit is exceeded", over_allocated, minutes=12, scenario=SMALL, shared=False),
-    Drift("D10", "EC2 denies the assignment", never_allowed, allowed_again, after=12),
+    Drift("D10", "EC2 denies the assignment", never_allowed, allowed_again),
     Drift("D13", "a CPIC whose EgressIP is gone", stale_and_unwanted, stale_deleted),
     Drift("D14", "EC2 lost the address, the CPIC says True", lost_in_ec2, minutes=8),
-    Drift("D14-moved", "EC2 has it on another interface", moved_in_ec2, moved_back, minutes=8, after=12),
+    Drift("D14-moved", "EC2 has it on another interface", moved_in_ec2, moved_back, minutes=8),
     Drift("D15", "an egress interface has an address too many", put_there_by_hand, taken_off_by_hand, minutes=12),
 )  # fmt: skip

@@ -63,7 +63,7 @@ class Drift:
     cause: Act
     end: Act = nothing
     minutes: int = 4
-    after: int = 6
+    after: int = 20
     scenario: Scenario = CLUSTER
     policies: tuple[str, ...] = POLICIES
     mode: str = "enforce"

@@ -159,7 +159,7 @@ DRIFTS = (
     Drift("D1", "a zone has no eligible node", zone_lost, zone_restored),
     Drift(
         "D2", "fewer eligible nodes than one object has addresses in the zone",
-        pool_too_small, pool_large_enough, after=12, scenario=THREE_IN_C, policies=TWO_IN_C, shared=False,
+        pool_too_small, pool_large_enough, scenario=THREE_IN_C, policies=TWO_IN_C, shared=False,
     ),
     Drift("D3", "a node of an egress pool lacks the label (HCP: taken by hand)", label_taken),
     Drift("D3-born", "a node of an egress pool lacks the label (HCP: born without)", label_never_came, shared=False),
@@ -175,7 +175,7 @@ DRIFTS = (
     Drift("D22", "a node with addresses is not ready", node_not_ready, node_ready),
     Drift(
         "D26", "the egress subnet of a pool is another than planned", pool_elsewhere, addresses_follow,
-        minutes=15, after=10, policies=POLICIES[:3], shared=False,
+        minutes=15, policies=POLICIES[:3], shared=False,
     ),
     Drift("D27", "the capacity annotation is stale", stale_capacity, capacity_true_again, minutes=12),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ AT_REST_MINUTES = 30
 
 _PLATFORM_SECONDS = 5.0
 """The platform reacts within seconds; the next visit is later."""
+_FINGERPRINT = re.compile(r"Finding: +([0-9a-f]{16})")
+"""In the body of an alert."""
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Seen:
 
     Attributes:
         findings: The last version of each finding, by fingerprint, in the order of their first appearance.
+        versions: All versions of each.
         applied: Summaries of the actions, in the order in which they were applied.
         failed: The same of those that failed, with the reason.
         mail: What people received.
@@ -34,6 +38,7 @@ class Seen:
     """
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     mail: list[Mail] = field(default_factory=list)
@@ -110,6 +115,7 @@ class _Watcher:
         self._new_visits()
         self._bystanders: frozenset[str] = frozenset()
         self._disturbed: set[str] = set()
+        self._alarmed: set[str] = set()
         self._unsubscribe = stage.rosa.kube.subscribe(self._note)
 
     def guard(self, serving_now: dict[str, str]) -> None:
@@ -117,14 +123,14 @@ class _Watcher:
         self._bystanders = frozenset(set(serving_now) - self._play.addresses)
 
     def minutes(self, number: int, seen: Seen, *, until_well: bool = False) -> None:
-        """Let *number* minutes pass, or fewer if all is well for two in a row."""
+        """Let *number* minutes pass, or fewer if all is well for two in a row and people know of it."""
         well = 0
         for _ in range(number):
             self._play.minutes(1)
             self._read(seen)
             if until_well:
                 well = well + 1 if not seen.open and set(serving(self._stage)) == set(self._wanted()) else 0
-                if well >= 2:
+                if well >= 2 and not self._alarmed:
                     break
 
     def close(self) -> None:
@@ -155,13 +161,17 @@ class _Watcher:
     def _read(self, seen: Seen) -> None:
         """The visits since the last time, oldest first, and the mail."""
         seen.disturbed |= self._disturbed
-        seen.mail.extend(self._stage.read_mail())
+        for mail in self._stage.read_mail():
+            seen.mail.append(mail)
+            about = set(_FINGERPRINT.findall(mail.body))
+            self._alarmed = self._alarmed - about if mail.subject.startswith("RESOLVED") else self._alarmed | about
         for document in self._new_visits():
             self._take(seen, document)
 
     def _take(self, seen: Seen, document: dict[str, Any]) -> None:
         for finding in document["findings"]:
             seen.findings[finding["fingerprint"]] = finding
+            seen.versions.setdefault(finding["fingerprint"], []).append(finding)
         seen.applied.extend(document["applied"] or ())
         seen.failed.extend(f"{failure['action']}: {failure['why']}" for failure in document["failed"] or ())
         seen.open = tuple(finding["fingerprint"] for finding in document["findings"])

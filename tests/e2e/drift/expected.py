@@ -44,18 +44,24 @@ EXPECTED = {
     "D3-born": Expected("node-label-missing", "warning", ("egress-c",), r"^label node ip-", heals=True, told=False),
     "D3-classic": Expected("pool-label-missing", "critical", ("egress",), r"machine pool egress", heals=True),
     "D4": Expected("node-unusable", "warning", ("annotation is missing",), person="oc describe node", heals=True),
-    "D5": Expected("address-unassigned", evidence=("CloudPrivateIPConfig: none",), remedy="kick", heals=True),
-    "D6": Expected("assignment-failed", evidence=("InternalError",), remedy=CYCLE, heals=True),
+    "D5": Expected(
+        "address-unassigned", "warning", evidence=("CloudPrivateIPConfig: none",), remedy="kick", heals=True
+    ),
+    "D6": Expected("assignment-failed", "warning", evidence=("InternalError",), remedy=CYCLE, heals=True),
     "D7": Expected("assignment-failed", evidence=("move is not allowed", "eni-"), person="whose interface"),
     "D8": QUIET,
     "D8-flapping": Expected("address-flapping", "warning"),
-    "D9": Expected("assignment-failed", evidence=("LimitExceeded",), remedy=CYCLE, heals=True),
+    "D9": Expected("assignment-failed", "warning", evidence=("LimitExceeded",), remedy=CYCLE, heals=True),
     "D10": Expected("assignment-failed", evidence=("UnauthorizedOperation",), remedy=CYCLE, person="red-hat-managed"),
     "D11": Expected("status-lost", evidence=("status.items: no node",), remedy=CYCLE, heals=True),
     "D12": Expected("status-unbacked", "warning", ("CloudPrivateIPConfig: none",), "kick"),
     "D13": Expected("cpic-stale", "warning", ("legacy-partner",), person="oc delete cloudpriv", heals=True),
     "D14": Expected(
-        "ec2-address-missing", evidence=("True on ip-", "network interface: none"), remedy="assign|take|put", heals=True
+        "ec2-address-missing",
+        "warning",
+        evidence=("True on ip-", "network interface: none"),
+        remedy="assign|take|put",
+        heals=True,
     ),
     "D14-moved": Expected("ec2-address-missing", evidence=("eni-",), person="interface"),
     "D15": Expected("address-leftover", "warning", ("10.10.200.99",), person="unassign-private-ip", heals=True),
