@@ -16,6 +16,7 @@ from sandbox.up import DEFAULT, PACES, up
 _ELSEWHERE = {
     "replay": ("sandbox.replay", "run recorded traces of the real controllers against the model"),
     "drift": ("sandbox.drift.command", "play one of the drifts D1 to D28 and print what a person sees of it"),
+    "faults": ("sandbox.faults.command", "break a visit at each of its calls and print what comes of it"),
     "demo": ("sandbox.demo", "the product at work on a sandbox cluster, narrated"),
     "pools": ("sandbox.pool_scene", "a machine pool gets one more label: by the product, and by the guide"),
     "incident": ("sandbox.incident", "one bad night, told, with a picture"),

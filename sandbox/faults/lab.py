@@ -1,0 +1,169 @@
+"""A small stage for breaking calls on: two zones, what is ours and what is not, and a minute at a time.
+
+Everything that a check compares is read here, on the wire, in a form that is the same in every run: no ids, no times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.adapters.aws import Aws
+from chalicelib.settings import Settings
+from sandbox.aws.state import forget_items, forget_messages, items
+from sandbox.drift.play import Play
+from sandbox.drift.sides import foreign_state, is_ours, our_objects, reservations, serving
+from sandbox.faults.calls import Calls
+from sandbox.faults.process import Gate, MortalInvoker, MortalRuntime
+from sandbox.kube import KubeCluster
+from sandbox.rosa import PoolSpec, Scenario
+from sandbox.stage import Mail, Stage
+
+LABEL = "k8s.ovn.org/egress-assignable"
+ZONES = ("eu-central-1a", "eu-central-1b")
+SCENARIO = Scenario(
+    name="payments",
+    zones={"eu-central-1a": IPv4Network("10.10.100.0/24"), "eu-central-1b": IPv4Network("10.10.150.0/24")},
+    pools=tuple(PoolSpec(name=f"egress-{zone[-1]}", zones=(zone,), replicas=2, labels={LABEL: ""}) for zone in ZONES),
+)
+POLICIES = (
+    "      - name: demo-egress-ns",
+    "        namespaces: {matchLabels: {kubernetes.io/metadata.name: demo-egress-ns}}",
+    "        addresses: [10.10.100.253, 10.10.150.253]",
+    "      - name: demo-egress-pod",
+    "        namespaces: {matchLabels: {kubernetes.io/metadata.name: demo-egress-pod}}",
+    "        per_zone: 1",
+)
+KICK = "egress-keeper/kick"
+
+
+@dataclass(frozen=True)
+class EndState:
+    """How the world stands, as far as it is ours: what two runs of one situation must agree on."""
+
+    objects: dict[str, Any]
+    reservations: dict[str, Any]
+    labelled: dict[str, int]
+    serving: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+class Lab:
+    """A stage whose product can be killed and lied to, as a context manager.
+
+    Attributes:
+        calls: The product's calls, and the trouble armed for one of them.
+        play: The verbs of people and platform.
+        skew: How far the functions' clock is ahead of everybody else's.
+    """
+
+    def __init__(self) -> None:
+        self._stage = Stage(SCENARIO, POLICIES)
+        self.calls = Calls()
+        self.gate = Gate(self.calls)
+        self.skew = timedelta(0)
+        self._silence = contextlib.ExitStack()
+
+    def __enter__(self) -> Lab:
+        """Set the cluster up, put strangers beside it, and come to rest."""
+        self._silence.enter_context(contextlib.redirect_stdout(io.StringIO()))  # the functions' own logs
+        self.stage = self._stage.__enter__()
+        self.play = Play(self.stage)
+        self._aws = Aws(calls=self.gate, attempts=1)
+        self.invoker = MortalInvoker(self.stage.plumbing.invoker, self.calls, self.gate, self.new_process)
+        self.stage.plumbing.invoker = self.invoker
+        self.stage.aws.intercept, self.stage.aws.overhear = self.calls.of_aws, self.calls.heard_aws
+        self.kube.intercept, self.kube.overhear = self.calls.of_cluster, self.calls.heard_cluster
+        self.new_process()
+        self.play.create_egress_ip("legacy-partner", ["10.10.150.60"], {"team": "legacy"})
+        self.play.create_reservation("eu-central-1b", "10.10.150.64/28", "prefix")
+        self.play.foreign_interface("eu-central-1a", "a database of somebody else's")
+        self.minutes(3)
+        self.play.unseen(1800)
+        self.forget()
+        self.minutes(1)
+        self.forget()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take it down."""
+        self._stage.__exit__(None, None, None)
+        self._silence.close()
+
+    @property
+    def kube(self) -> KubeCluster:
+        """The cluster's API in process, with its faults and tokens."""
+        if not isinstance(self.stage.rosa.kube, KubeCluster):
+            raise TypeError("the lab breaks the sandbox's own cluster API only")
+        return self.stage.rosa.kube
+
+    # Time and processes
+
+    def minutes(self, number: int) -> None:
+        """Let minutes pass, with the schedule firing at the start of each."""
+        self.play.minutes(number)
+
+    def new_process(self) -> None:
+        """Functions start in a new container from now on."""
+        wiring.provide(self._runtime)
+
+    def _runtime(self, settings: Settings) -> wiring.Runtime:
+        return MortalRuntime(settings, lambda: self.stage.now() + self.skew, self.gate, self._aws)
+
+    def forget(self) -> None:
+        """Lose the table, the queues' content and the unread mail: the next case starts without a history."""
+        forget_items(self.stage.scenario.region, self.stage.resources.refs["FindingsTable"])
+        refs = self.stage.resources.refs
+        forget_messages(self.stage.scenario.region, refs["EventsQueue"], refs["WorkQueue"])
+        self.stage.read_mail()
+
+    # Looking
+
+    def end_state(self) -> EndState:
+        """How what is ours stands now."""
+        objects = {
+            o["metadata"]["name"]: (
+                sorted(o["spec"]["egressIPs"]),
+                json.dumps([o["spec"]["namespaceSelector"], o["spec"].get("podSelector")], sort_keys=True),
+                {key: value for key, value in o["metadata"]["labels"].items() if key != KICK},
+            )
+            for o in our_objects(self.stage)
+        }
+        ours = {r.cidr: (r.kind, r.tags) for r in reservations(self.stage) if is_ours(r)}
+        labelled = {pool: sum(self._has_label(node) for node in self.play.nodes_of(pool)) for pool in self._pools()}
+        return EndState(
+            objects, ours, labelled, tuple(sorted(serving(self.stage))), tuple(sorted(self.open_findings()))
+        )
+
+    def foreign(self) -> dict[str, Any]:
+        """What is not ours, nodes left out: those of the pools come and go."""
+        return {key: value for key, value in foreign_state(self.stage).items() if key not in ("nodes", "interfaces")}
+
+    def open_findings(self) -> Iterator[str]:
+        """`kind subject` of what the table remembers."""
+        for item in items(self.stage.scenario.region, self.stage.resources.refs["FindingsTable"]):
+            if (
+                item["sk"]["S"].startswith("FINDING#")
+                and item["state"]["S"] != "resolved"
+                and "absent_since" not in item
+            ):
+                document = json.loads(item["document"]["S"])
+                yield f"{document['kind']} {document['subject']}"
+
+    def read_mail(self) -> list[Mail]:
+        """What people received since the last time."""
+        return self.stage.read_mail()
+
+    def _pools(self) -> Iterable[str]:
+        return [pool.name for pool in SCENARIO.all_pools]
+
+    def _has_label(self, node: str) -> bool:
+        there = {n["metadata"]["name"]: n["metadata"]["labels"] for n in self.stage.rosa.kube.list("nodes")}
+        return LABEL in there.get(node, {})

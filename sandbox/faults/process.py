@@ -1,0 +1,124 @@
+"""The functions' process, as far as it can die: adapters that make no call once it is dead, and its end told to Lambda.
+
+A kill at a call is: the wire does the call or not, gives no answer, and from then on the process reaches nothing. What
+the code still computes in between has no effect outside, which is what being killed means to everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.calls import CallCounter
+from chalicelib.adapters.cluster import KubernetesApi
+from chalicelib.adapters.cluster_wire import ClusterWire, Patience
+from chalicelib.adapters.ec2 import Ec2Api
+from chalicelib.domain.spec import ClusterSpec
+from chalicelib.settings import Settings
+from sandbox.faults.calls import Calls, ProcessEnded
+from sandbox.plumbing import FunctionError, Invoker
+from sandbox.plumbing.wiring import FunctionSpec
+
+ONE_TRY = Patience(attempts=1)
+"""A fault of the matrix outlasts the adapters' own repeats; how they repeat is tested where they are."""
+
+
+class Gate(CallCounter):
+    """Counts as ever, and stops a dead process at its next call."""
+
+    def __init__(self, calls: Calls) -> None:
+        super().__init__()
+        self._calls = calls
+        self.stopped = 0
+        """Times that a dead process was stopped since it died."""
+
+    def add(self, system: str, operation: str) -> None:
+        """Count one request. Raises ProcessEnded when there is no process any more."""
+        if self._calls.dead:
+            self.stopped += 1
+            raise ProcessEnded
+        super().add(system, operation)
+
+
+class MortalAdapters(wiring.Adapters):
+    """The product's adapters behind the gate, each call tried once.
+
+    AWS clients outlive the process, because building them takes longer than everything else; they remember nothing.
+    """
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], gate: Gate, aws: Aws) -> None:
+        super().__init__(settings, environment)
+        self.calls = gate
+        self._shared = aws
+
+    @cached_property
+    def aws(self) -> Aws:
+        """The account that the functions run in."""
+        return self._shared
+
+    def ec2(self, cluster: ClusterSpec) -> Any:
+        """EC2 in the cluster's account, without the pauses that keep to EC2's request budget."""
+        key = (cluster.region, cluster.role_arn)
+        if key not in self._ec2:
+            self._ec2[key] = Ec2Api(self._shared, limits=self._address_limits, sleep=lambda _seconds: None)
+        return self._ec2[key]
+
+    def cluster(self, cluster: ClusterSpec) -> Any:
+        """The cluster's API."""
+        if cluster not in self._cluster:
+            token = self._secrets.token_source(cluster.api.token)
+            wire = ClusterWire(cluster.api.url, token, calls=self.calls, patience=ONE_TRY)
+            self._cluster[cluster] = KubernetesApi(wire)
+        return self._cluster[cluster]
+
+
+class MortalRuntime(wiring.Runtime):
+    """The use cases with these adapters."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], gate: Gate, aws: Aws) -> None:
+        super().__init__(settings, clock=clock)
+        self.adapters = MortalAdapters(settings, {}, gate, aws)
+
+
+class MortalInvoker:
+    """Runs functions in this process, knows which one runs, and reports a dead one as Lambda does."""
+
+    def __init__(self, invoker: Invoker, calls: Calls, gate: Gate, reborn: Callable[[], None]) -> None:
+        self._invoker = invoker
+        self._calls = calls
+        self._gate = gate
+        self._reborn = reborn
+        self.swallowed = 0
+        """Runs that went on after the end of their process: somebody caught what nobody may catch."""
+
+    def invoke(self, function: FunctionSpec, event: Mapping[str, Any]) -> Any:
+        """Run *function*. Raises FunctionError when it fails or its process ends."""
+        self._calls.function = function.name
+        try:
+            answer = self._invoker.invoke(function, event)
+        except ProcessEnded as end:
+            raise self._ended() from end
+        except FunctionError as error:
+            if self._calls.dead:
+                raise self._ended(went_on=self._gate.stopped > 0) from error
+            raise
+        finally:
+            self._calls.function = ""
+        if self._calls.dead:  # it died after its last call
+            raise self._ended(went_on=self._gate.stopped > 0)
+        return answer
+
+    def close(self) -> None:
+        """Give back what the other invoker holds."""
+        self._invoker.close()
+
+    def _ended(self, *, went_on: bool = False) -> FunctionError:
+        """A new container for the next event: whatever the old one knew is gone."""
+        self.swallowed += went_on
+        self._calls.dead, self._gate.stopped = False, 0
+        self._reborn()
+        return FunctionError("Runtime.ExitError", "RequestId: … Error: Runtime exited with error: signal: killed")
