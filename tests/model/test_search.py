@@ -123,4 +123,4 @@ def test_a_few_lives() -> None:
 @pytest.mark.timeout(3600)
 def test_many_lives() -> None:
     """Longer ones, more of them, and more falls of chance."""
-    run_state_machine_as_test(ThoroughSearch, settings=settings(max_examples=150, stateful_step_count=20))
+    run_state_machine_as_test(ThoroughSearch, settings=settings(max_examples=60, stateful_step_count=12))
