@@ -13,6 +13,7 @@ from sandbox.stage import Stage
 from tests.e2e.staging import staged
 from tests.e2e.test_main_job import POLICIES, scenario
 from tests.packaging.alarms import Metrics, alarms, rings
+from tests.packaging.generated import infrastructure
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,8 @@ class Watch:
         match value:
             case {"Ref": "AWS::StackName"}:
                 return "egress-keeper"
+            case {"Ref": name} if name in infrastructure()["Parameters"]:
+                return infrastructure()["Parameters"][name]["Default"]
             case {"Ref": name} if name not in self.stage.resources.refs:
                 return name  # a function, which the sandbox calls by its logical name
             case {"Ref": name}:
