@@ -67,7 +67,9 @@ def draw(title: str, lanes: Mapping[str, Sequence[Stretch]], marks: Sequence[Mar
         parts.append(f'<text x="16" y="{y + 15}" fill="#1b1f24">{escape(name)}</text>')
         parts += [_bar(stretch, LEFT + (stretch.since - begin) * scale, y, scale) for stretch in row]
     for number, mark in enumerate(marks, 1):
-        parts += _mark(number, mark, LEFT + (mark.at - begin) * scale, bottom, begin)
+        parts += _line_of_text(number, mark, bottom, begin)
+    for at, label in _circles(marks):
+        parts += _circle(label, LEFT + (at - begin) * scale, bottom)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -99,13 +101,29 @@ def _bar(stretch: Stretch, x: float, y: int, scale: float) -> str:
     return f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" fill="{fill}"/>{label}'
 
 
-def _mark(number: int, mark: Mark, x: float, bottom: int, begin: float) -> list[str]:
-    y = bottom + 44 + 20 * number
+def _circles(marks: Sequence[Mark]) -> list[tuple[float, str]]:
+    """One circle for each moment: its time, and the number or numbers of what happened then."""
+    numbers: dict[float, list[int]] = {}
+    for number, mark in enumerate(marks, 1):
+        numbers.setdefault(mark.at, []).append(number)
+    return [(at, str(n[0]) if len(n) == 1 else f"{n[0]}–{n[-1]}") for at, n in numbers.items()]
+
+
+def _circle(label: str, x: float, bottom: int) -> list[str]:
+    half = 5 + 4 * len(label)
     return [
         f'<line x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{bottom}" stroke="#1b1f24" stroke-dasharray="3 3"/>',
-        f'<circle cx="{x:.1f}" cy="{bottom + 34}" r="9" fill="#1b1f24"/>',
-        f'<text x="{x:.1f}" y="{bottom + 38}" text-anchor="middle" fill="#ffffff" font-size="11">{number}</text>',
-        f'<text x="16" y="{y}" fill="#1b1f24">{number}   {_clock(mark.at - begin)}   {escape(mark.text)}</text>',
+        f'<rect x="{x - half:.1f}" y="{bottom + 25}" width="{2 * half}" height="18" rx="9" fill="#1b1f24"/>',
+        f'<text x="{x:.1f}" y="{bottom + 38}" text-anchor="middle" fill="#ffffff" font-size="11">{label}</text>',
+    ]
+
+
+def _line_of_text(number: int, mark: Mark, bottom: int, begin: float) -> list[str]:
+    y = bottom + 44 + 20 * number
+    return [
+        f'<text x="34" y="{y}" text-anchor="end" fill="#57606a">{number}</text>',
+        f'<text x="84" y="{y}" text-anchor="end" fill="#57606a">{_clock(mark.at - begin)}</text>',
+        f'<text x="96" y="{y}" fill="#1b1f24">{escape(mark.text)}</text>',
     ]
 
 

@@ -34,4 +34,11 @@ def test_bars_lie_where_their_times_are() -> None:
     assert bars[1].get("fill") == COLOURS[MOVING]
     texts = [text.text for text in root.iter(f"{SVG}text")]
     assert "10.0.0.1 <web>" in texts
-    assert "1   1:00   it <moves>" in texts
+    assert [text for text in texts if text in ("1", "1:00", "it <moves>")] == ["1", "1:00", "it <moves>", "1"]
+
+
+def test_what_happens_at_one_moment_shares_a_mark() -> None:
+    """Two circles on one spot could not be read."""
+    marks = [Mark(10.0, "a"), Mark(20.0, "b"), Mark(20.0, "c")]
+    root = ET.fromstring(draw("x", {}, marks, 0.0, 60.0))  # noqa: S314 - our own text
+    assert [t.text for t in root.iter(f"{SVG}text") if t.get("font-size") == "11"] == ["1", "2–3"]
