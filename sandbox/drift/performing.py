@@ -33,7 +33,7 @@ class Seen:
         applied: Summaries of the actions, in the order in which they were applied.
         failed: The same of those that failed, with the reason.
         mail: What people received.
-        open: Fingerprints in the last visit.
+        open: Fingerprints in the last visit, of what is more than worth knowing.
         disturbed: Addresses that this drift is not about, whose CloudPrivateIPConfig was written to all the same.
     """
 
@@ -174,4 +174,4 @@ class _Watcher:
             seen.versions.setdefault(finding["fingerprint"], []).append(finding)
         seen.applied.extend(document["applied"] or ())
         seen.failed.extend(f"{failure['action']}: {failure['why']}" for failure in document["failed"] or ())
-        seen.open = tuple(finding["fingerprint"] for finding in document["findings"])
+        seen.open = tuple(f["fingerprint"] for f in document["findings"] if f["severity"] != "info")

@@ -37,16 +37,17 @@ QUIET = Expected("", "", heals=True, told=False)
 CYCLE = r": cycle |: \+10\.|: labels$"
 """Take it out, put it back, forget the cycle."""
 
+KICK = r": kick$|: labels$"
+"""Kick it, and forget the kick once it has helped."""
+
 EXPECTED = {
     "D1": Expected("no-eligible-node", evidence=("eligible nodes: 0", "eu-central-1c"), person="machine pool"),
     "D2": Expected("capacity-shortfall", evidence=("eligible nodes: 1", "two-in-c"), person="Scale up"),
     "D3": Expected("node-label-missing", "warning", ("egress-assignable", "egress-c"), r"^label node ip-", heals=True),
     "D3-born": Expected("node-label-missing", "warning", ("egress-c",), r"^label node ip-", heals=True, told=False),
-    "D3-classic": Expected("pool-label-missing", "critical", ("egress",), r"machine pool egress", heals=True),
+    "D3-classic": Expected("pool-label-missing", "warning", ("egress",), r"machine pool egress", heals=True),
     "D4": Expected("node-unusable", "warning", ("annotation is missing",), person="oc describe node", heals=True),
-    "D5": Expected(
-        "address-unassigned", "warning", evidence=("CloudPrivateIPConfig: none",), remedy="kick", heals=True
-    ),
+    "D5": Expected("address-unassigned", "warning", evidence=("CloudPrivateIPConfig: none",), remedy=KICK, heals=True),
     "D6": Expected("assignment-failed", "warning", evidence=("InternalError",), remedy=CYCLE, heals=True),
     "D7": Expected("assignment-failed", evidence=("move is not allowed", "eni-"), person="whose interface"),
     "D8": QUIET,
@@ -54,7 +55,7 @@ EXPECTED = {
     "D9": Expected("assignment-failed", "warning", evidence=("LimitExceeded",), remedy=CYCLE, heals=True),
     "D10": Expected("assignment-failed", evidence=("UnauthorizedOperation",), remedy=CYCLE, person="red-hat-managed"),
     "D11": Expected("status-lost", evidence=("status.items: no node",), remedy=CYCLE, heals=True),
-    "D12": Expected("status-unbacked", "warning", ("CloudPrivateIPConfig: none",), "kick"),
+    "D12": Expected("status-unbacked", "warning", ("CloudPrivateIPConfig: none",), KICK),
     "D13": Expected("cpic-stale", "warning", ("legacy-partner",), person="oc delete cloudpriv", heals=True),
     "D14": Expected(
         "ec2-address-missing",
