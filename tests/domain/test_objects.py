@@ -70,12 +70,19 @@ def test_an_emptied_list_is_said_to_be_empty() -> None:
 
 
 def test_an_edit_is_told_even_while_it_can_not_be_put_back() -> None:
-    """While something wanted waits, the added address stays, but not in silence."""
+    """While something wanted waits and nothing of the policy's serves, the added address stays, but not in silence."""
     observed = edited(".spec.egressIPs", spec=replace(there().spec, addresses=(A, B, "10.10.100.77")))
-    planned = plan(observed, make.cluster(make.policy("ns", A, B, "10.10.200.3")))
+    planned = plan(replace(observed, cpics=()), make.cluster(make.policy("ns", A, B, "10.10.200.3")))
     assert planned.actions == ()
     (found,) = (f for f in planned.findings if f.kind is Kind.SPEC_EDITED)
     assert (found.repaired_by, found.evidence[1]) == ("", f"should be: {A}, {B}")
+
+
+def test_a_stray_address_goes_as_soon_as_one_of_the_policy_serves() -> None:
+    """It may have the very node that an address of the policy waits for."""
+    observed = edited(".spec.egressIPs", spec=replace(there().spec, addresses=(A, B, "10.10.100.77")))
+    action = apply(plan(observed, make.cluster(make.policy("ns", A, B, "10.10.200.3"))))
+    assert (action.removes, action.strays) == (("10.10.100.77",), ("10.10.100.77",))
 
 
 def test_an_address_of_ours_that_waits_to_be_replaced_is_no_edit() -> None:
