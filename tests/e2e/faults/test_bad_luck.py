@@ -172,7 +172,7 @@ def test_sns_refuses_the_message(lab: Lab, fault: object) -> None:
     lab.stage.run_for(160)
     lab.minutes(3)
     told = kinds(lab.read_mail())
-    assert {kind.removeprefix("RESOLVED ") for kind in told} >= {"node-label-missing", "spec-edited"}
+    assert "spec-edited" in {kind.removeprefix("RESOLVED ") for kind in told}
     assert len(told) == len(set(told))
     assert is_finished(lab)
 
