@@ -193,7 +193,7 @@ class Bench:
 
 
 def _kind_of(path: str) -> str:
-    return next(kind for kind in ("nodes", "egressips", "cloudprivateipconfigs") if kind in path)
+    return next(kind for kind in ("nodes", "egressips", "cloudprivateipconfigs", "pods", "namespaces") if kind in path)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from chalicelib.domain.snapshot import (
     EgressIpSpec,
     Instance,
     Interface,
+    Labelled,
     Node,
     Reservation,
     Snapshot,
@@ -73,6 +74,10 @@ class FakeCluster(Failing):
         self.nodes: dict[str, Node] = {node.name: node for node in known(start.nodes)}
         self.egress_ips: dict[str, EgressIp] = {eip.name: eip for eip in known(start.egress_ips)}
         self.cpics: dict[str, Cpic] = {cpic.address: cpic for cpic in known(start.cpics)}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.pods: dict[str, dict[str, Mapping[str, str]]] = {}
+        """Labels by name, of pods by namespace and name."""
+        self.looked_at: list[str] = []
 
     def fetch_nodes(self) -> tuple[Node, ...]:
         self._check("fetch_nodes")
@@ -85,6 +90,16 @@ class FakeCluster(Failing):
     def fetch_cpics(self) -> tuple[Cpic, ...]:
         self._check("fetch_cpics")
         return tuple(self.cpics[name] for name in sorted(self.cpics))
+
+    def fetch_namespaces(self, keys: Collection[str]) -> tuple[Labelled, ...]:
+        self._check("fetch_namespaces")
+        self.looked_at.append("namespaces")
+        return _labelled(self.namespaces, keys)
+
+    def fetch_pods(self, namespaces: Collection[str], keys: Collection[str]) -> Mapping[str, tuple[Labelled, ...]]:
+        self._check("fetch_pods")
+        self.looked_at += namespaces
+        return {name: _labelled(self.pods.get(name, {}), keys) for name in namespaces}
 
     def apply_egress_ip(
         self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
@@ -127,6 +142,10 @@ class FakeCluster(Failing):
             owned_fields=there.owned_fields - {".spec.egressIPs"},
             other_managers={**there.other_managers, ".spec.egressIPs": manager},
         )
+
+
+def _labelled(found: Mapping[str, Mapping[str, str]], keys: Collection[str]) -> tuple[Labelled, ...]:
+    return tuple(Labelled(name, {k: v for k, v in found[name].items() if k in keys}) for name in sorted(found))
 
 
 class FakeEc2(Failing):

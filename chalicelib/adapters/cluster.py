@@ -1,4 +1,4 @@
-"""A cluster's nodes, EgressIP objects and CloudPrivateIPConfigs through its API server.
+"""A cluster's nodes, EgressIP objects, CloudPrivateIPConfigs, and labels of namespaces and pods, by its API server.
 
 Lists are read page by page, and each page becomes snapshot values before the next one is fetched: that, not the client,
 is what bounds memory (5,000 nodes of 13 kB: 37 MB by pages of 100, 280 MB at once). Writes are server-side applies of
@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from chalicelib.adapters.cluster_answers import SOURCE, Gone
-from chalicelib.adapters.cluster_parse import parse_cpic, parse_egress_ip, parse_node
+from chalicelib.adapters.cluster_parse import parse_cpic, parse_egress_ip, parse_labelled, parse_node
 from chalicelib.adapters.cluster_wire import ClusterWire, Operation, Request
 from chalicelib.adapters.errors import NotFound, Unreachable
 from chalicelib.domain.actions import OWNER
-from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Node
+from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Labelled, Node
 
-T = TypeVar("T", Node, EgressIp, Cpic)
+T = TypeVar("T", Node, EgressIp, Cpic, Labelled)
 
 NODES = "/api/v1/nodes"
 EGRESS_IPS = "/apis/k8s.ovn.org/v1/egressips"
 CPICS = "/apis/cloud.network.openshift.io/v1/cloudprivateipconfigs"
+NAMESPACES = "/api/v1/namespaces"
 
 NODES_PER_PAGE = 100
 OBJECTS_PER_PAGE = 500
@@ -31,6 +33,15 @@ OBJECTS_PER_PAGE = 500
 
 RESTARTS = 2
 """How often a list is begun again because its continue token got too old (410): with our pages that takes minutes."""
+
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Names and labels without the rest: specs and statuses of pods are most of what a cluster has."""
+
+RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
+"""Pods that have ended send nothing, and OVN-Kubernetes serves them no more."""
+
+LABELS_SECONDS = 15.0
+"""All the time there is for namespaces, and again for pods: repairs wait for them, and one finding depends on them."""
 
 APPLY = "application/apply-patch+yaml"
 """The body is JSON, which is YAML as well."""
@@ -59,6 +70,20 @@ class KubernetesApi:
         """All CloudPrivateIPConfig objects, sorted by name; IPv6 ones included under their object name."""
         found = self._list("list cloudprivateipconfigs", CPICS, OBJECTS_PER_PAGE, parse_cpic)
         return tuple(sorted(found, key=lambda cpic: cpic.address))
+
+    def fetch_namespaces(self, keys: Collection[str]) -> tuple[Labelled, ...]:
+        """All namespaces, sorted by name, each with its labels of these keys."""
+        operation = self._wire.begin("list namespaces", most_seconds=LABELS_SECONDS)
+        return self._labelled(operation, NAMESPACES, keys)
+
+    def fetch_pods(self, namespaces: Collection[str], keys: Collection[str]) -> Mapping[str, tuple[Labelled, ...]]:
+        """Pods of these namespaces that have not ended, sorted by name, each with its labels of these keys."""
+        operation = self._wire.begin("list pods", most_seconds=LABELS_SECONDS)
+        only_running = {"fieldSelector": RUNNING}
+        return {
+            namespace: self._labelled(operation, f"{NAMESPACES}/{quote(namespace, safe='')}/pods", keys, only_running)
+            for namespace in sorted(namespaces)
+        }
 
     def apply_egress_ip(
         self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""
@@ -149,20 +174,28 @@ class KubernetesApi:
         if answer.get("kind") != body["kind"]:  # something between us and the server said yes to what it never saw
             raise Unreachable(SOURCE, operation.name, f"the answer is not a {body['kind']}")
 
+    def _labelled(
+        self, operation: Operation, path: str, keys: Collection[str], query: Mapping[str, str] | None = None
+    ) -> tuple[Labelled, ...]:
+        request = Request("GET", path, {"limit": str(OBJECTS_PER_PAGE), **(query or {})}, accept=METADATA)
+        found = self._listed(operation, request, lambda raw: parse_labelled(operation.name, raw, keys))
+        return tuple(sorted(found, key=lambda labelled: labelled.name))
+
     def _list(self, name: str, path: str, page_size: int, parse: Callable[[Any], T]) -> list[T]:
-        operation = self._wire.begin(name)
+        return self._listed(self._wire.begin(name), Request("GET", path, {"limit": str(page_size)}), parse)
+
+    def _listed(self, operation: Operation, request: Request, parse: Callable[[Any], T]) -> list[T]:
         for _ in range(1 + RESTARTS):
             try:
-                return [parse(item) for page in self._pages(operation, path, page_size) for item in page]
+                return [parse(item) for page in self._pages(operation, request) for item in page]
             except Gone as error:
                 expired = error
-        raise Unreachable(SOURCE, name, "the list kept changing faster than it could be read") from expired
+        raise Unreachable(SOURCE, operation.name, "the list kept changing faster than it could be read") from expired
 
-    def _pages(self, operation: Operation, path: str, page_size: int) -> Iterator[list[Any]]:
-        query = {"limit": str(page_size)}
+    def _pages(self, operation: Operation, request: Request) -> Iterator[list[Any]]:
         seen: set[str] = set()
         while True:
-            page = self._wire.send(operation, Request("GET", path, query))
+            page = self._wire.send(operation, request)
             metadata = page.get("metadata") or {}
             if "items" not in page or not isinstance(page["items"] or [], list) or not isinstance(metadata, dict):
                 raise Unreachable(SOURCE, operation.name, "the answer is not a list")
@@ -173,4 +206,4 @@ class KubernetesApi:
             if token in seen:
                 raise Unreachable(SOURCE, operation.name, "the pages repeat themselves")
             seen.add(token)
-            query["continue"] = token
+            request = replace(request, query={**request.query, "continue": token})

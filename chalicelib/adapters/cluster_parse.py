@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network, ip_interface
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from chalicelib.domain.snapshot import (
     EgressIp,
     EgressIpConfig,
     EgressIpSpec,
+    Labelled,
     Node,
     Unreadable,
 )
@@ -60,6 +61,16 @@ def parse_egress_ip(raw: Any) -> EgressIp:
 def parse_cpic(raw: Any) -> Cpic:
     """One CloudPrivateIPConfig. Raises Unreachable where the object has no name."""
     return _identified("list cloudprivateipconfigs", raw, _cpic)
+
+
+def parse_labelled(operation: str, raw: Any, keys: Collection[str]) -> Labelled:
+    """Name and labels of one object, those of *keys* alone. Raises Unreachable where it has no name."""
+    return _identified(operation, raw, lambda found, name: Labelled(name, _labels_of(found, keys)))
+
+
+def _labels_of(raw: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, str]:
+    labels = _mapping(raw, "metadata", "labels")
+    return {key: str(labels[key]) for key in sorted(keys) if key in labels}
 
 
 def parse_egress_config(annotation: str | None) -> EgressIpConfig | Unreadable:

@@ -55,13 +55,18 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is already quoted, `body` becomes JSON whatever the content type says."""
+    """One request. `path` is already quoted, `body` becomes JSON whatever the content type says.
+
+    Attributes:
+        accept: What the answer is to be: the objects, or only their metadata (`METADATA`).
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     content_type: str = "application/json"
+    accept: str = "application/json"
 
 
 class ClusterWire:
@@ -96,9 +101,10 @@ class ClusterWire:
         self._draw = draw
         self._rest: Any = None
 
-    def begin(self, name: str) -> Operation:
-        """Start an operation: its time runs from now."""
-        return Operation(name, self._clock() + self._patience.overall)
+    def begin(self, name: str, *, most_seconds: float | None = None) -> Operation:
+        """Start an operation: its time runs from now, and is no more than *most_seconds*."""
+        overall = self._patience.overall
+        return Operation(name, self._clock() + (overall if most_seconds is None else min(overall, most_seconds)))
 
     def send(self, operation: Operation, request: Request) -> dict[str, Any]:
         """Send one request, repeat it while that may help, and return the JSON object of the answer.
@@ -191,7 +197,7 @@ class ClusterWire:
 
 
 def _headers(request: Request, token: str) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Authorization": f"Bearer {token}", "User-Agent": "egress-keeper"}
+    headers = {"Accept": request.accept, "Authorization": f"Bearer {token}", "User-Agent": "egress-keeper"}
     return headers if request.body is None else {**headers, "Content-Type": request.content_type}
 
 

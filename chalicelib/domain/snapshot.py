@@ -245,6 +245,28 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """A namespace, or a pod of one, with those of its labels that selectors of EgressIPs ask about."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What selectors of EgressIPs select from.
+
+    Attributes:
+        pods: Running pods by namespace, of those namespaces alone where nothing else tells whether two objects meet.
+        skipped: How many more such namespaces there are, whose pods were not read.
+    """
+
+    namespaces: tuple[Labelled, ...]
+    pods: Known[Mapping[str, tuple[Labelled, ...]]] = field(default_factory=dict)
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything one visit saw, at one moment.
 
@@ -254,6 +276,8 @@ class Snapshot:
             and of machine pools to be made. One that is missing is not known to EC2.
         ocm: None where the fleet file gives no credentials for OCM: nobody asked, so nothing is known and nothing
             failed.
+        selected: None where nobody had to ask, because no two EgressIPs can meet. Not among the sections that
+            `unknown` tells of: only the finding about overlaps depends on it.
     """
 
     taken_at: datetime
@@ -266,6 +290,13 @@ class Snapshot:
     reservations: Known[tuple[Reservation, ...]]
     limits: Known[Mapping[str, int]]
     ocm: Known[OcmView] | None = None
+    selected: Known[Selected] | None = None
+
+    @property
+    def overlaps_known(self) -> bool:
+        """Whether all was read that tells which EgressIPs select the same pods."""
+        pods = self.selected.pods if isinstance(self.selected, Selected) else self.selected
+        return not isinstance(pods, Unknown)
 
     @property
     def addresses_known(self) -> bool:

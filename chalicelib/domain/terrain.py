@@ -32,6 +32,7 @@ from chalicelib.domain.snapshot import (
     Known,
     Node,
     Reservation,
+    Selected,
     Snapshot,
     Subnet,
     Unknown,
@@ -62,6 +63,7 @@ class Observed:
     reservations: tuple[Reservation, ...]
     limits: Known[Mapping[str, int]] = field(default_factory=dict)
     ocm: Known[OcmView] | None = None
+    selected: Known[Selected] | None = None
 
 
 def all_known(snapshot: Snapshot) -> Observed | None:
@@ -91,6 +93,7 @@ def all_known(snapshot: Snapshot) -> Observed | None:
         reservations,
         snapshot.limits,
         snapshot.ocm,
+        snapshot.selected,
     )
 
 

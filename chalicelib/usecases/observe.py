@@ -12,13 +12,22 @@ from datetime import datetime
 from typing import TypeVar
 
 from chalicelib.adapters.errors import AdapterError, NotFound
+from chalicelib.domain.contenders import (
+    MOST_NAMESPACES,
+    any_may_meet,
+    contenders_of,
+    label_keys,
+    namespaces_in_question,
+)
 from chalicelib.domain.pools import OcmView
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
     Instance,
     Known,
+    Labelled,
     Node,
+    Selected,
     Snapshot,
     Subnet,
     Unknown,
@@ -35,26 +44,48 @@ def observe(desired: ClusterSpec, cluster: ClusterApi, ec2: Ec2, now: datetime, 
     Raises nothing for outside trouble: it is in the snapshot.
     """
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="observe") as pool:
-        cluster_side = pool.submit(_read_cluster, cluster)
+        cluster_side = pool.submit(_read_cluster, desired, cluster)
         ocm_side = pool.submit(_read_ocm, desired, ocm)
         instances = _read("instances", lambda: ec2.fetch_instances(desired.infra_id))
         subnets = _read_subnets(instances, ec2)
         interfaces = _per_subnet("network interfaces", subnets, ec2.fetch_interfaces)
         reservations = _per_subnet("subnet CIDR reservations", subnets, ec2.fetch_reservations)
         limits = _read_limits(instances, desired, ec2)
-        nodes, egress_ips, cpics = cluster_side.result()
+        nodes, egress_ips, cpics, selected = cluster_side.result()
         view = ocm_side.result()
-    return Snapshot(now, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations, limits, view)
+    return Snapshot(now, nodes, egress_ips, cpics, instances, subnets, interfaces, reservations, limits, view, selected)
 
 
 def _read_cluster(
-    cluster: ClusterApi,
-) -> tuple[Known[tuple[Node, ...]], Known[tuple[EgressIp, ...]], Known[tuple[Cpic, ...]]]:
+    desired: ClusterSpec, cluster: ClusterApi
+) -> tuple[Known[tuple[Node, ...]], Known[tuple[EgressIp, ...]], Known[tuple[Cpic, ...]], Known[Selected] | None]:
     """Objects before CPICs before nodes: whatever an earlier list names, a later one has seen at least as fresh."""
     egress_ips = _read("EgressIP objects", cluster.fetch_egress_ips)
     cpics = _read("CloudPrivateIPConfig objects", cluster.fetch_cpics)
     nodes = _read("nodes", cluster.fetch_nodes)
-    return nodes, egress_ips, cpics
+    dark = isinstance(nodes, Unknown) or isinstance(cpics, Unknown)  # then nothing will be said of overlaps either
+    return nodes, egress_ips, cpics, None if dark else _read_selected(desired, cluster, egress_ips)
+
+
+def _read_selected(
+    desired: ClusterSpec, cluster: ClusterApi, egress_ips: Known[tuple[EgressIp, ...]]
+) -> Known[Selected] | None:
+    """Labels of namespaces, and of pods where only they tell; None where no two EgressIPs can select the same pod."""
+    if isinstance(egress_ips, Unknown) or len(egress_ips) < 2:
+        return None
+    contenders = contenders_of(egress_ips, desired.policies)
+    if not any_may_meet(contenders):
+        return None
+    namespace_keys, pod_keys = label_keys(contenders)
+    namespaces = _read("namespaces", lambda: cluster.fetch_namespaces(namespace_keys))
+    if isinstance(namespaces, Unknown):
+        return namespaces
+    asked = namespaces_in_question(contenders, namespaces)
+    read = asked[:MOST_NAMESPACES]
+    pods: Known[Mapping[str, tuple[Labelled, ...]]] = {}
+    if read:
+        pods = _read("pods", lambda: cluster.fetch_pods(read, pod_keys))
+    return Selected(namespaces, pods, skipped=len(asked) - len(read))
 
 
 def _read_ocm(desired: ClusterSpec, ocm: Ocm | None) -> Known[OcmView] | None:

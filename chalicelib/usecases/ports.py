@@ -22,6 +22,7 @@ from chalicelib.domain.snapshot import (
     EgressIpSpec,
     Instance,
     Interface,
+    Labelled,
     Node,
     Reservation,
     Subnet,
@@ -41,6 +42,14 @@ class ClusterApi(Protocol):
 
     def fetch_cpics(self) -> tuple[Cpic, ...]:
         """All CloudPrivateIPConfig objects, sorted by name; IPv6 ones included under their object name."""
+        ...
+
+    def fetch_namespaces(self, keys: Collection[str]) -> tuple[Labelled, ...]:
+        """All namespaces, sorted by name, each with its labels of these keys."""
+        ...
+
+    def fetch_pods(self, namespaces: Collection[str], keys: Collection[str]) -> Mapping[str, tuple[Labelled, ...]]:
+        """Pods of these namespaces that have not ended, sorted by name, each with its labels of these keys."""
         ...
 
     def apply_egress_ip(

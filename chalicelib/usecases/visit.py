@@ -6,13 +6,13 @@ again: what is done is not done twice, what is not is finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.capacity import CapacityReport, report_capacity
-from chalicelib.domain.findings import SEEN_IN_OCM, Finding
+from chalicelib.domain.findings import SEEN_IN_OCM, Finding, Kind
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
 from chalicelib.domain.messages import RUNBOOKS, Place
 from chalicelib.domain.plan import Plan
@@ -182,7 +182,7 @@ def visit(
         bulletin = tell(
             Place(desired.name, desired.region, runbooks),
             findings,
-            _within_sight(known.records, seen.observed),
+            _within_sight(known.records, seen.observed, {found.fingerprint(desired.name) for found in findings}),
             complete=seen.observed.addresses_known,
             done=frozenset(action.summary for action in report.applied) if report else frozenset(),
             run_id=run_id,
@@ -196,11 +196,17 @@ def visit(
     return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential)
 
 
-def _within_sight(stored: tuple[FindingRecord, ...], observed: Snapshot) -> tuple[FindingRecord, ...]:
-    """The records that this visit can say something about: without OCM, those of machine pools stay as they are."""
-    if not isinstance(observed.ocm, Unknown):
-        return stored
-    return tuple(record for record in stored if record.document.get("kind") not in SEEN_IN_OCM)
+def _within_sight(
+    stored: tuple[FindingRecord, ...], observed: Snapshot, seen: Collection[str]
+) -> tuple[FindingRecord, ...]:
+    """The records that this visit can say something about: those that it has seen, and those it could find gone.
+
+    Without OCM those of machine pools stay as they are, without labels of namespaces and pods those of overlaps.
+    """
+    hidden: frozenset[str] = SEEN_IN_OCM if isinstance(observed.ocm, Unknown) else frozenset()
+    if not observed.overlaps_known:
+        hidden |= {Kind.SELECTOR_OVERLAP}
+    return tuple(r for r in stored if r.fingerprint in seen or r.document.get("kind") not in hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from chalicelib.domain.snapshot import (
     EgressIpSpec,
     Instance,
     Interface,
+    Labelled,
     Node,
     Reservation,
     Subnet,
@@ -77,6 +78,18 @@ class VirtualCluster(_Adapter):
         self._check("fetch_cpics")
         found = [reading.cpic(there, self._rosa.facts) for there in self._rosa.world.objects.cpics.values()]
         return tuple(sorted(found, key=lambda cpic: cpic.address))
+
+    def fetch_namespaces(self, keys: Collection[str]) -> tuple[Labelled, ...]:
+        """None: no law here depends on what an EgressIP selects."""
+        self._check("fetch_namespaces")
+        del keys
+        return ()
+
+    def fetch_pods(self, namespaces: Collection[str], keys: Collection[str]) -> Mapping[str, tuple[Labelled, ...]]:
+        """None."""
+        self._check("fetch_pods")
+        del keys
+        return dict.fromkeys(namespaces, ())
 
     def apply_egress_ip(
         self, name: str, spec: EgressIpSpec, labels: Mapping[str, str], *, force: bool, version: str = ""

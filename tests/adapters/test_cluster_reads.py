@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.calls import CallCounter
-from chalicelib.adapters.cluster import KubernetesApi
+from chalicelib.adapters.cluster import METADATA, KubernetesApi
 from chalicelib.adapters.errors import NotFound, Unreachable
+from chalicelib.domain.snapshot import Labelled
 from tests.adapters.cluster_helpers import Token, api, named, page, status
 from tests.adapters.wire import FakeTime, Reply, ScriptedServer
 
@@ -37,6 +38,40 @@ def test_a_list_is_read_to_its_last_page(
         ("GET", path, {"limit": limit, "continue": "token/2="}),
         ("GET", path, {"limit": limit, "continue": "token/3="}),
     ]
+
+
+def test_labels_are_read_without_the_objects(server: ScriptedServer, time: FakeTime) -> None:
+    """Metadata alone is asked for, page by page, and of it only the labels that somebody asks about are kept."""
+    labels = {"app": "db", "team": "a", "number": 7}
+    server.will(page(_labelled("web", labels), more="t"), page(_labelled("api", {}), named("bare")))
+    found = api(server, time).fetch_namespaces({"app", "number", "other"})
+    assert found == (Labelled("api", {}), Labelled("bare", {}), Labelled("web", {"app": "db", "number": "7"}))
+    assert [sent.query for sent in server.sent] == [{"limit": "500"}, {"limit": "500", "continue": "t"}]
+    assert {sent.headers["Accept"] for sent in server.sent} == {METADATA}
+
+
+def test_pods_that_have_ended_are_not_read(server: ScriptedServer, time: FakeTime) -> None:
+    """OVN-Kubernetes serves a finished pod no more; each namespace is its own list."""
+    server.will(page(_labelled("b", {"app": "x"}), _labelled("a", {})), page())
+    assert api(server, time).fetch_pods(["web", "api"], ["app"]) == {
+        "api": (Labelled("a", {}), Labelled("b", {"app": "x"})),
+        "web": (),
+    }
+    assert [sent.path for sent in server.sent] == ["/api/v1/namespaces/api/pods", "/api/v1/namespaces/web/pods"]
+    assert {sent.query["fieldSelector"] for sent in server.sent} == {"status.phase!=Succeeded,status.phase!=Failed"}
+
+
+def test_reading_labels_takes_little_time_or_fails(server: ScriptedServer, time: FakeTime) -> None:
+    """All pods share 15 seconds, however many namespaces: repairs wait for them."""
+    began = time.clock()
+    server.will(page(), *[Reply(503, "busy", {"Retry-After": "10"})] * 2)
+    with pytest.raises(Unreachable, match="list pods"):
+        api(server, time).fetch_pods(["a", "b"], [])
+    assert time.clock() - began <= 15
+
+
+def _labelled(name: str, labels: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": labels}}
 
 
 def test_a_request_says_who_asks_for_what(server: ScriptedServer, time: FakeTime) -> None:

@@ -48,6 +48,8 @@ CHECKS: Mapping[str, Callable[[Product], object]] = {
     "nodes are read": lambda product: product.cluster.fetch_nodes(),
     "EgressIPs are read": lambda product: product.cluster.fetch_egress_ips(),
     "CloudPrivateIPConfigs are read": lambda product: product.cluster.fetch_cpics(),
+    "namespaces are read": lambda product: product.cluster.fetch_namespaces(["team"]),
+    "pods are read": lambda product: product.cluster.fetch_pods(["default"], ["app"]),
     "an EgressIP is changed": lambda product: product.cluster.apply_egress_ip(THERE, spec("10.0.1.6"), {}, force=True),
     "an EgressIP is created": lambda product: product.cluster.apply_egress_ip(NEW, spec("10.0.1.7"), {}, force=False),
     "an EgressIP is deleted": lambda product: product.cluster.delete_egress_ip(THERE, product.uid),
@@ -175,6 +177,8 @@ def test_nothing_beside_the_listed_rights_is_allowed(real: Real, token: str) -> 
             ("", "nodes", "delete"),
             ("", "nodes", "create"),
             ("", "secrets", "list"),
+            ("", "pods", "get"),
+            ("", "namespaces", "patch"),
             ("rbac.authorization.k8s.io", "clusterroles", "create"),
         ):
             assert not may(own, *right), right
@@ -202,8 +206,8 @@ def used(real: Real, start: int) -> tuple[set[tuple[str, str, str]], list[Mappin
 
 
 def test_the_audit_log_shows_every_right_used_and_nothing_refused(real: Real) -> None:
-    """One cluster's life under exactly this identity: addresses given, a label put back, a policy given up, a token
-    renewed.
+    """One cluster's life under exactly this identity: addresses given, a foreign EgressIP looked at, a label put back,
+    a policy given up, a token renewed.
     """
     start = len(real.audit_log.read_text(encoding="utf-8").splitlines())
     pools = tuple(
@@ -230,6 +234,13 @@ def test_the_audit_log_shows_every_right_used_and_nothing_refused(real: Real) ->
         secret_id = f"egress-keeper/{stage.scenario.name}"
         secrets.put_secret_value(SecretId=secret_id, SecretString=short)
         minutes(2)
+        with real.api() as admin:  # somebody's EgressIP whose pods may be those of the first policy: they are looked at
+            admin.post("/api/v1/namespaces", {"metadata": {"name": "first"}})
+            legacy = egress_ip("legacy", "10.99.0.9")
+            legacy["spec"] = {**legacy["spec"], "namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}
+            assert admin.post(EGRESS_IPS, legacy).status == 201
+            minutes(1)
+            assert admin.delete(f"{EGRESS_IPS}/legacy").status == 200
         stage.rosa.take_label(stage.rosa.node_name(stage.rosa.pool_machines("egress-a")[0]))
         stage.run_for(1800)
         minutes(3)

@@ -17,7 +17,13 @@ from chalicelib.domain.snapshot import EgressIpSpec
 from tests.packaging.generated import PROJECT
 
 VERBS = {"GET": "get", "DELETE": "delete", "PATCH": "patch"}
-KINDS = {"nodes": "Node", "egressips": "EgressIP", "cloudprivateipconfigs": "CloudPrivateIPConfig"}
+KINDS = {
+    "nodes": "Node",
+    "egressips": "EgressIP",
+    "cloudprivateipconfigs": "CloudPrivateIPConfig",
+    "namespaces": "Namespace",
+    "pods": "Pod",
+}
 CREATED_BY_APPLY = {"egressips"}
 """Server-side apply of an object that does not exist is authorised as create, too. Nodes must never come about so."""
 
@@ -30,6 +36,7 @@ class Recorder(BaseHTTPRequestHandler):
     def answer(self) -> None:
         parts = self.path.partition("?")[0].strip("/").split("/")
         group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+        rest = rest[2:] if rest[0] == "namespaces" and len(rest) > 2 else rest
         self.requests.append((self.command, group, rest))
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = KINDS[rest[0]] if len(rest) == 2 else f"{KINDS[rest[0]]}List"
@@ -75,6 +82,8 @@ def permissions_needed() -> set[tuple[str, str, str]]:
         cluster.fetch_nodes()
         cluster.fetch_egress_ips()
         cluster.fetch_cpics()
+        cluster.fetch_namespaces(["team"])
+        cluster.fetch_pods(["web"], ["app"])
         cluster.apply_egress_ip("a", EgressIpSpec(("10.0.0.9",), "{}", None), {}, force=False)
         cluster.delete_egress_ip("a", "u-1")
         cluster.label_node("n", {"k8s.ovn.org/egress-assignable": ""})

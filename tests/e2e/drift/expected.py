@@ -74,7 +74,7 @@ EXPECTED = {
     "D20": Expected("spec-edited", "critical", ("kubectl-edit",), r"EgressIP demo-egress-ns", heals=True),
     "D20-observe": Expected("spec-edited", "critical", ("kubectl-edit",)),
     "D21": Expected("selector-overlap", "critical", ("legacy-partner",), person="selectors exclude", heals=True),
-    "D21-labels": Expected("selector-overlap", "critical", ("legacy-partner",), heals=True),
+    "D21-labels": Expected("selector-overlap", "critical", ("legacy-partner",), person="selectors exclude", heals=True),
     "D22": Expected("node-unusable", "warning", ("not Ready",), person="oc describe node", heals=True),
     "D23": Expected("reservation-missing", "warning", ("10.10.200.253/32",), r"^reserve 10.10.200.253/32", heals=True),
     "D24": Expected("reservation-foreign", "warning", ("prefix",), person="delete-subnet-cidr-reservation", heals=True),

@@ -27,7 +27,6 @@ from tests.e2e.staging import staged
 
 MISSING = {
     "D8-flapping": "moves are not counted",
-    "D21-labels": "selectors are compared with each other, not with pods and namespaces; UndefinedRequest is not read",
 }
 
 FAST = ("D8", "D20", "D23")
