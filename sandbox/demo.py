@@ -13,15 +13,18 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from chalicelib import telemetry, text
+from sandbox.incident import play as play_incident
 from sandbox.narrating import say, scene, show
 from sandbox.plumbing import Invocation
 from sandbox.pool_scene import play as play_pools
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Stage
 
+PICTURE = Path("build") / "incident.svg"
 EGRESS = {"k8s.ovn.org/egress-assignable": ""}
 SCENARIO = Scenario(
     name="payments",
@@ -68,6 +71,7 @@ def main(argv: Sequence[str]) -> int:
         demo.ask_over_rest()
         good = demo.conclude()
     good = play_pools("7. A machine pool gets one more label: by egress-keeper, and by the guide's command") and good
+    good = play_incident("8. One bad night: a pool is replaced, and one address does not come along", PICTURE) and good
     say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running.")
     return 0 if good else 1
 

@@ -64,12 +64,12 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     telemetry.logger.setLevel(logging.CRITICAL)
-    return 0 if tell(options.svg) else 1
+    return 0 if play("An incident: a machine pool is replaced, and one address does not come along", options.svg) else 1
 
 
-def tell(svg: Path | None) -> bool:
+def play(title: str, svg: Path | None) -> bool:
     """Play the incident, tell it, and say whether it ended well."""
-    scene("An incident: a machine pool is replaced, and one address does not come along")
+    scene(title)
     say(
         "Eight partners know one address each. Machine pool egress-large has two m5.xlarge, egress-small one t3.small,"
         " which may hold three egress addresses. Tonight the large ones are replaced, the old node going before the new"
@@ -88,6 +88,7 @@ def tell(svg: Path | None) -> bool:
     if svg is not None:
         lanes = {f"{ADDRESSES[n]} {n}": stretches(seen.samples[n], end) for n in PARTNERS}
         title = "Eight egress addresses while a machine pool is replaced"
+        svg.parent.mkdir(parents=True, exist_ok=True)
         svg.write_text(draw(title, lanes, seen.marks, begin, end), encoding="utf-8")
         say(f"The picture of it is in {svg}.")
     return good and bool(seen.jammed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.continuity import alarms
 from bench.continuity.__main__ import main
 from bench.continuity.lives import BROKEN, HEALTHY, broken_life, healthy_life
 from bench.continuity.playing import Measured, Played, play
@@ -52,3 +53,13 @@ def test_wrong_options_are_refused(options: list[str], capsys: pytest.CaptureFix
         main(options)
     said = capsys.readouterr().err
     assert "too few" in said or "no such trouble" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_is_said_needlessly_and_nothing_broken_is_missed() -> None:
+    """Healthy failovers, upgrades, scaling and restarts wake nobody; what stays broken is heard of."""
+    for seed in range(10):
+        for life in (healthy_life(seed), broken_life(seed)):
+            judged = alarms.judge(life, seed)
+            assert (seed, judged.names, judged.needless, judged.missed) == (seed, judged.names, (), ())

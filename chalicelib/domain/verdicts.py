@@ -172,7 +172,7 @@ def _in_words(cpic: Cpic | None) -> str:
     if cpic.deleting:
         return f"being deleted on {cpic.status_node or cpic.spec_node}"
     if cpic.assigned == "False":
-        return f"False: {cpic.message}"
+        return "False: " + " ".join(cpic.message.split())
     return f"{cpic.assigned or 'new'} on {cpic.status_node or cpic.spec_node}"
 
 
