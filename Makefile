@@ -30,7 +30,7 @@ test: setup lint types ## Lint, types, import contract and all fast tests
 
 test-slow: setup ## The tests that take minutes: the packaged zip under the real runtime client
 	@echo "Running the slow tests"
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout=900 -m slow
 
 conformance: setup ## Hold simulator and product to a real kube-apiserver, built with Go or from KUBEBUILDER_ASSETS
 	@$(BIN)/python -m conformance

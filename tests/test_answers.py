@@ -239,6 +239,7 @@ def _retyped(holder: Document, key: str) -> None:
     holder[key] = {"unexpected": 1}
 
 
+@pytest.mark.slow
 def test_no_member_may_go_missing_change_its_name_or_its_type(runtime: Runtime) -> None:
     """The schema is tight: each such document is turned down, whichever member it is."""
     fullest: dict[str, Document] = {}

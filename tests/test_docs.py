@@ -22,6 +22,7 @@ COMMAND = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_the_outputs_in_the_pages_are_current() -> None:
     """`python -m tools.docs` would change nothing."""
     outputs = docs.make_outputs()

@@ -25,6 +25,7 @@ KEPT = {
     "kubernetes": "the cluster's API; only the files named below",
     "urllib3": "kubernetes, OCM",
     "certifi": "the public certificate authorities",
+    "tzdata": "the time zones of maintenance windows",
 }
 """Top-level entries of the zip, and who needs them."""
 

@@ -319,6 +319,7 @@ def test_a_cpic_at_work() -> None:
         owner="demo",
         deleting=True,
         changed_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        deleted_at=datetime(2026, 3, 1, 12, 5, tzinfo=UTC),
     )
 
 

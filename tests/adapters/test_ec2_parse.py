@@ -119,4 +119,5 @@ def test_an_interface_with_prefixes() -> None:
         (IPv4Address("10.0.0.5"), IPv4Address("10.0.0.9")),
         (IPv4Network("10.0.0.16/28"),),
         "network interface eni-1",
+        tags={},
     )

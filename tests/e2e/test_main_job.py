@@ -176,6 +176,7 @@ def test_a_bad_request_gets_one_clear_error(stage: Stage) -> None:
     assert visits(stage) == []
 
 
+@pytest.mark.slow
 def test_a_burst_of_a_thousand_events_is_at_most_two_visits_a_window(stage: Stage) -> None:
     """Duplicates and all: never flooded, and the last visit starts after the last event of its window."""
     minutes(stage, 3)
@@ -259,6 +260,7 @@ def test_one_broken_cluster_does_not_delay_the_others(stage: Stage) -> None:
     assert {run["status"] for run in runs} == {"failed"}
 
 
+@pytest.mark.slow
 def test_a_throttled_ec2_changes_nothing_and_heals(stage: Stage) -> None:
     """Unknown is not empty: nothing is removed or added on a partial view, and the next visit finishes."""
     minutes(stage, 2)

@@ -36,6 +36,7 @@ def test_linter_finds_nothing() -> None:
     assert [f"{match.rule.id} {match.message}" for match in matches] == []
 
 
+@pytest.mark.slow
 def test_linter_sees_the_log_group_that_chalice_misnames() -> None:
     """The lint is able to fail: without our repair it does."""
     template = copy.deepcopy(merged_template("prod"))
