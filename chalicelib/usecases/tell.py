@@ -16,10 +16,10 @@ from chalicelib.domain.findings import Finding
 from chalicelib.domain.life import Step, Timing, claim, gather, quiet_now, step_missed, step_seen, told
 from chalicelib.domain.messages import Alert, Occasion, Place, Told, render_alert
 from chalicelib.domain.quiet import Quiet
-from chalicelib.domain.records import FindingRecord
+from chalicelib.domain.records import DUE, SEEN, FindingRecord
 from chalicelib.usecases.ports import Alerts, Memory
 
-__all__ = ["Bulletin", "Timing", "tell"]
+__all__ = ["Bulletin", "Timing", "foretell", "tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,41 @@ def tell(
         raise telling.failure
     waiting = sum(step.waits for step in steps) + telling.left_to_others
     return Bulletin(tuple(telling.sent), len(current), waiting, quiet_now(steps, quiet))
+
+
+def foretell(
+    cluster: str,
+    findings: Iterable[Finding],
+    remembered: Iterable[FindingRecord],
+    *,
+    now: datetime,
+    memory: Memory,
+    timing: Timing,
+    quiet: Mapping[str, Quiet] | None = None,
+) -> tuple[FindingRecord, ...]:
+    """Before acting: remember as due what the plan repairs and people must hear of.
+
+    A visit that is killed after its repair and before its message would otherwise leave nothing to tell of.
+
+    Returns:
+        The records as they are stored now. One that can't be stored now is left to `tell`, which fails then.
+    """
+    stored = {record.fingerprint: record for record in remembered}
+    for finding in findings:
+        fingerprint = finding.fingerprint(cluster)
+        if not finding.repaired_by:
+            continue
+        held_back = (quiet or {}).get(fingerprint)
+        step = step_seen(stored.get(fingerprint), finding, cluster, now, timing, quiet=held_back)
+        if step.record.state != SEEN or step.occasion not in (Occasion.NEW, Occasion.BACK):
+            continue
+        record = replace(step.record, state=DUE)
+        try:
+            if memory.store_finding(record):
+                stored[fingerprint] = replace(record, version=record.version + 1)
+        except AdapterError:
+            continue
+    return tuple(stored[fingerprint] for fingerprint in sorted(stored))
 
 
 class _Telling:

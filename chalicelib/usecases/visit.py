@@ -28,7 +28,7 @@ from chalicelib.usecases.credential import keep_token
 from chalicelib.usecases.observe import observe
 from chalicelib.usecases.pools import PoolWriter
 from chalicelib.usecases.ports import Alerts, ClusterApi, ClusterToken, Ec2, Memory, Ocm
-from chalicelib.usecases.tell import Bulletin, Timing, tell
+from chalicelib.usecases.tell import Bulletin, Timing, foretell, tell
 
 MOST_REVISITS = 8
 """With pauses that double, eight visits span the 25 minutes that the platform gives a new node."""
@@ -171,8 +171,18 @@ def visit(
     known = recall(desired.name, outside.memory)
     memory = replace(remembered(known.records, pace.timing.settle), vouched=settled)
     seen = look(desired, outside, memory=memory, silences=known.silences, approved=approved)
-    report = None
+    report, records = None, known.records
     if enforce and seen.refusal is None:
+        if outside.memory is not None and outside.alerts is not None and known.error is None:
+            records = foretell(
+                desired.name,
+                seen.findings,
+                records,
+                now=outside.clock(),
+                memory=outside.memory,
+                timing=pace.timing,
+                quiet=seen.quiet(seen.findings),
+            )
         report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
     findings = (*credential, *seen.findings, *(report.findings if report else ()))
     bulletin = None
@@ -182,7 +192,7 @@ def visit(
         bulletin = tell(
             Place(desired.name, desired.region, runbooks),
             findings,
-            _within_sight(known.records, seen.observed, {found.fingerprint(desired.name) for found in findings}),
+            _within_sight(records, seen.observed, {found.fingerprint(desired.name) for found in findings}),
             complete=seen.observed.addresses_known,
             done=frozenset(action.summary for action in report.applied) if report else frozenset(),
             run_id=run_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -261,6 +262,34 @@ def test_an_alert_that_cannot_be_sent_fails_the_visit_after_it_has_acted() -> No
     (alert,) = world.alerts.sent
     assert alert.attributes["kind"] == "spec-edited", "told although the edit was put back before anyone could be"
     assert alert.subject.startswith("RESOLVED")
+
+
+def test_a_visit_killed_after_its_repair_leaves_the_message_to_the_next() -> None:
+    """What was put back before anybody could be told is told all the same: somebody has edited what they should not."""
+
+    class Killed(BaseException):
+        pass
+
+    world = World()
+    world.settle()
+    world.cluster.edit("ns", *ADDRESSES[:2])
+    apply = world.cluster.apply_egress_ip
+
+    def apply_and_die(*arguments: Any, **named: Any) -> None:
+        apply(*arguments, **named)
+        raise Killed
+
+    world.cluster.apply_egress_ip = apply_and_die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        world.visit()
+    world.cluster.apply_egress_ip = apply  # type: ignore[method-assign]
+    assign_all(world.cluster, world.ec2)
+    world.visit()
+    (alert,) = world.alerts.sent
+    assert alert.attributes["kind"] == "spec-edited"
+    world.clock.advance(600)
+    world.visit()
+    assert len(world.alerts.sent) == 1
 
 
 def test_a_conflict_at_apply_names_the_other_manager() -> None:
