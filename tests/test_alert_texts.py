@@ -35,6 +35,7 @@ SHOWN_ELSEWHERE = {
     Kind.SUBNET_CHANGED: "tests/domain",
     Kind.INTERFACE_UNTAGGED: "tests/domain",
     Kind.ADDRESS_LEFTOVER: "tests/domain",
+    Kind.ADDRESS_FLAPPING: "tests/domain/test_flapping.py",
     Kind.SELECTOR_OVERLAP: "tests/domain",
     Kind.NODE_OUTSIDE_POOLS: "tests/domain/test_labelling.py",
 }

@@ -25,7 +25,10 @@ OC = {
     "create": {"token"},
     "describe": {"node", "cloudprivateipconfig", "egressip"},
     "edit": {"egressip"},
-    "get": {"node", "nodes", "egressip", "cloudprivateipconfig", "events", "pods", "infrastructure", "namespaces"},
+    "get": {
+        *("node", "nodes", "egressip", "cloudprivateipconfig", "events", "pods", "infrastructure", "namespaces"),
+        "network.operator",
+    },
     "label": {"node", "egressip"},
 }
 OC_FLAGS = {

@@ -79,6 +79,7 @@ COMMANDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.CAPACITY_ODD: (_CAPACITY, "oc describe node {node}"),
     Kind.ADDRESS_LEFTOVER: (_ENI, _CPIC),
     Kind.SELECTOR_OVERLAP: (_SELECTORS, _OBJECT),
+    Kind.ADDRESS_FLAPPING: (_CPIC, _EVENTS, _LABELLED, "oc get network.operator cluster -o yaml"),
     Kind.SUBNET_NEARLY_FULL: (
         "aws ec2 describe-subnets --region {region} --filters Name=cidr-block,Values={cidr}",
         _CAPACITY,

@@ -61,6 +61,7 @@ class Kind(StrEnum):
     STATUS_UNBACKED = "status-unbacked"
     CPIC_STALE = "cpic-stale"
     EC2_ADDRESS_MISSING = "ec2-address-missing"
+    ADDRESS_FLAPPING = "address-flapping"
     SPEC_EDITED = "spec-edited"
     OBJECT_MISSING = "object-missing"
     OBJECT_FOREIGN = "object-foreign"

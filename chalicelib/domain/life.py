@@ -122,6 +122,12 @@ def step_seen(
     return Step(record, occasion, waits=occasion is None and record.state == SEEN)
 
 
+def says_the_same(before: FindingRecord | None, note: Finding) -> bool:
+    """Whether what is remembered of a note is what it says now: then nothing need be written."""
+    present = before is not None and before.absent_since is None
+    return before is not None and present and list(before.document.get("evidence", ())) == list(note.evidence)
+
+
 def step_missed(before: FindingRecord, now: datetime, timing: Timing) -> Step:
     """What becomes of a remembered finding that a visit which saw everything has not seen."""
     record = _not_ahead(before, now)

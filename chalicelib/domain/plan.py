@@ -46,6 +46,7 @@ class Plan:
 
     Attributes:
         actions: In the order of execution.
+        notes: What later visits have to know and nobody else: remembered as findings are, and never told or shown.
         moving: Why the cluster should be looked at again soon; empty where it is at rest.
         rehearsal: What trying it on the twin expects; None where the platform would notice nothing of it.
     """
@@ -58,6 +59,7 @@ class Plan:
     verdicts: tuple[Verdict, ...] = ()
     moving: tuple[str, ...] = ()
     rehearsal: Rehearsal | None = None
+    notes: tuple[Finding, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -12,6 +12,7 @@ from chalicelib.domain.address_findings import diagnose_addresses
 from chalicelib.domain.capacity import report_capacity
 from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
+from chalicelib.domain.flapping import notice_moves
 from chalicelib.domain.labelling import plan_node_labels
 from chalicelib.domain.objects import plan_objects
 from chalicelib.domain.overlaps import diagnose_overlaps
@@ -65,6 +66,7 @@ def plan(
     verdicts = _verdicts(terrain, allocations)
     remedies = plan_remedies(terrain, verdicts, placement, memory)
     objects = plan_objects(terrain, placement, remedies)
+    moves = tuple(notice_moves(terrain, verdicts, memory))
     repairs = {action.name: action.summary for action in objects.apply}
     findings = (
         *blind,
@@ -78,6 +80,7 @@ def plan(
         *diagnose_nodes(terrain),
         *diagnose_surroundings(terrain),
         *diagnose_overlaps(terrain),
+        *(move for move in moves if move.severity is not Severity.INFO),
     )
     return Plan(
         desired.name,
@@ -97,6 +100,7 @@ def plan(
         allocations=allocations,
         verdicts=tuple(remedies.told(verdict) for verdict in verdicts),
         moving=tuple(sorted({*what_moves(terrain, verdicts), *pooling.moving, *labelling.moving})),
+        notes=tuple(move for move in moves if move.severity is Severity.INFO),
     )
 
 

@@ -26,6 +26,7 @@ class Memo:
         tries: How many times the action that repairs it has been applied, while it came and went within a day.
         tried_at: The last of these times.
         open: The last complete visit saw it. What is remembered beyond that are the tries.
+        severity, evidence: As it was last seen.
     """
 
     first_seen: datetime
@@ -33,6 +34,8 @@ class Memo:
     tries: int = 0
     tried_at: datetime | None = None
     open: bool = True
+    severity: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +70,12 @@ def remembered(records: Iterable[FindingRecord], settle: timedelta = SETTLE) -> 
 
 def _memo(record: FindingRecord) -> Memo:
     since = record.open_since
-    return Memo(since or record.first_seen, record.last_seen, record.tries, record.tried_at, open=since is not None)
+    return Memo(
+        since or record.first_seen,
+        record.last_seen,
+        record.tries,
+        record.tried_at,
+        open=since is not None,
+        severity=str(record.document.get("severity", "")),
+        evidence=tuple(str(line) for line in record.document.get("evidence") or ()),
+    )

@@ -13,7 +13,17 @@ from datetime import datetime
 
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Finding
-from chalicelib.domain.life import Step, Timing, claim, gather, quiet_now, step_missed, step_seen, told
+from chalicelib.domain.life import (
+    Step,
+    Timing,
+    claim,
+    gather,
+    quiet_now,
+    says_the_same,
+    step_missed,
+    step_seen,
+    told,
+)
 from chalicelib.domain.messages import Alert, Occasion, Place, Told, render_alert
 from chalicelib.domain.quiet import Quiet
 from chalicelib.domain.records import DUE, SEEN, FindingRecord
@@ -52,6 +62,7 @@ def tell(
     alerts: Alerts,
     timing: Timing,
     quiet: Mapping[str, Quiet] | None = None,
+    notes: Iterable[Finding] = (),
 ) -> Bulletin:
     """Compare this visit's findings with the remembered ones, send what is due, remember what was sent.
 
@@ -61,6 +72,7 @@ def tell(
         complete: Every section was read; only then may an absent finding count as resolved.
         done: Summaries of the actions that were applied, so that a message can say "repaired".
         quiet: Why findings are not to be told, by fingerprint.
+        notes: What is remembered with the findings, written only where it says something new.
 
     Raises:
         AdapterError: A message could not be sent or remembered; the rest was tried all the same.
@@ -80,8 +92,15 @@ def tell(
         )
         for fingerprint, finding in sorted(current.items())
     ]
+    noted = {note.fingerprint(cluster): note for note in notes}
+    steps += [
+        step_seen(stored.get(fingerprint), note, cluster, now, timing)
+        for fingerprint, note in sorted(noted.items())
+        if not says_the_same(stored.get(fingerprint), note)
+    ]
     if complete:
-        gone = (record for fingerprint, record in sorted(stored.items()) if fingerprint not in current)
+        present = {*current, *noted}
+        gone = (record for fingerprint, record in sorted(stored.items()) if fingerprint not in present)
         steps += [step_missed(record, now, timing) for record in gone]
     steps = list(gather(steps, now))
     telling = _Telling(place, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts, quiet=quiet)

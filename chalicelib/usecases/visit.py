@@ -201,6 +201,7 @@ def visit(
             alerts=outside.alerts,
             timing=pace.timing,
             quiet=seen.quiet(findings),
+            notes=seen.planned.notes,
         )
     pause = _pause(seen, report, bulletin, pace, attempt)
     return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential)

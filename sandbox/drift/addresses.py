@@ -83,11 +83,17 @@ def plain_failover(play: Play) -> None:
 def flapping(play: Play) -> None:
     """D8: the same over and over within the hour."""
     _subject(play)
-    for _ in range(4):
+    for _ in range(3):
         node = _fail_over(play)
         play.minutes(3)
         play.come_back(node)
         play.minutes(2)
+    _fail_over(play)
+
+
+def node_stays(play: Play) -> None:
+    """D8: the node comes back, and from then on all keep still."""
+    play.come_back(play.found["node"])
 
 
 def over_allocated(play: Play) -> None:
@@ -196,7 +202,10 @@ DRIFTS = (
     Drift("D6", "the CPIC failed, and its cause is gone", refused_for_ten_minutes, minutes=10),
     Drift("D7", "a foreign interface holds the address", held_by_a_stranger, stranger_leaves),
     Drift("D8", "assigned to another node than before", plain_failover),
-    Drift("D8-flapping", "assigned to another node again and again", flapping, minutes=1, shared=False),
+    Drift(
+        "D8-flapping", "assigned to another node again and again", flapping, node_stays,
+        minutes=3, after=75, shared=False,
+    ),
     Drift("D9", "the interface's limit is exceeded", over_allocated, minutes=12, scenario=SMALL, shared=False),
     Drift("D10", "EC2 denies the assignment", never_allowed, allowed_again),
     Drift("D13", "a CPIC whose EgressIP is gone", stale_and_unwanted, stale_deleted),

@@ -51,7 +51,7 @@ EXPECTED = {
     "D6": Expected("assignment-failed", "warning", evidence=("InternalError",), remedy=CYCLE, heals=True),
     "D7": Expected("assignment-failed", evidence=("move is not allowed", "eni-"), person="whose interface"),
     "D8": QUIET,
-    "D8-flapping": Expected("address-flapping", "warning"),
+    "D8-flapping": Expected("address-flapping", "warning", ("moved 4 times",), person="egressIPConfig.reachab"),
     "D9": Expected("assignment-failed", "warning", evidence=("LimitExceeded",), remedy=CYCLE, heals=True),
     "D10": Expected("assignment-failed", evidence=("UnauthorizedOperation",), remedy=CYCLE, person="red-hat-managed"),
     "D11": Expected("status-lost", evidence=("status.items: no node",), remedy=CYCLE, heals=True),
