@@ -45,7 +45,9 @@ EXPECTED = {
     "D2": Expected("capacity-shortfall", evidence=("eligible nodes: 1", "two-in-c"), person="Scale up"),
     "D3": Expected("node-label-missing", "warning", ("egress-assignable", "egress-c"), r"^label node ip-", heals=True),
     "D3-born": Expected("node-label-missing", "warning", ("egress-c",), r"^label node ip-", heals=True, told=False),
-    "D3-classic": Expected("pool-label-missing", "warning", ("egress",), r"machine pool egress", heals=True),
+    "D3-classic": Expected(
+        "pool-label-missing", "warning", ("egress",), r"machine pool egress", heals=True, told=False
+    ),
     "D4": Expected("node-unusable", "warning", ("annotation is missing",), person="oc describe node", heals=True),
     "D5": Expected("address-unassigned", "warning", evidence=("CloudPrivateIPConfig: none",), remedy=KICK, heals=True),
     "D6": Expected("assignment-failed", "warning", evidence=("InternalError",), remedy=CYCLE, heals=True),
@@ -75,7 +77,7 @@ EXPECTED = {
     "D20-observe": Expected("spec-edited", "critical", ("kubectl-edit",)),
     "D21": Expected("selector-overlap", "critical", ("legacy-partner",), person="selectors exclude", heals=True),
     "D21-labels": Expected("selector-overlap", "critical", ("legacy-partner",), person="selectors exclude", heals=True),
-    "D22": Expected("node-unusable", "warning", ("not Ready",), person="oc describe node", heals=True),
+    "D22": Expected("node-unusable", "warning", ("not Ready",), person="oc describe node", heals=True, told=False),
     "D23": Expected("reservation-missing", "warning", ("10.10.200.253/32",), r"^reserve 10.10.200.253/32", heals=True),
     "D24": Expected("reservation-foreign", "warning", ("prefix",), person="delete-subnet-cidr-reservation", heals=True),
     "D25": QUIET,
