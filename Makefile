@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test test-slow conformance lint types check package bench bench-continuity clean
+.PHONY: help setup demo test test-slow test-long conformance lint types check package bench bench-continuity clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,7 +30,10 @@ test: setup lint types ## Lint, types, import contract and all fast tests
 
 test-slow: setup ## The tests that take minutes: the packaged zip under the real runtime client
 	@echo "Running the slow tests"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout=900 -m slow
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout=900 -m 'slow and not long'
+
+test-long: setup ## A visit broken at each of its calls in every way, in every situation
+	@$(BIN)/python -m pytest -q --timeout=3600 -m long
 
 conformance: setup ## Hold simulator and product to a real kube-apiserver, built with Go or from KUBEBUILDER_ASSETS
 	@$(BIN)/python -m conformance

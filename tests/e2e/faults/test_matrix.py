@@ -40,6 +40,7 @@ def matrices(lab: Lab) -> dict[str, Matrix]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.long
 def test_every_fault_at_every_call_ends_well(matrices: dict[str, Matrix]) -> None:
     """Whatever happens at whichever call, the world ends as if nothing had happened."""
     bad = [
@@ -50,6 +51,7 @@ def test_every_fault_at_every_call_ends_well(matrices: dict[str, Matrix]) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.long
 def test_people_hear_of_it_once_unless_the_message_itself_was_disturbed(matrices: dict[str, Matrix]) -> None:
     """A message may come twice where nobody can know whether it was sent; never more than twice, and never for less."""
     for matrix in matrices.values():
@@ -61,6 +63,7 @@ def test_people_hear_of_it_once_unless_the_message_itself_was_disturbed(matrices
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.long
 def test_the_matrix_is_complete(matrices: dict[str, Matrix]) -> None:
     """Every call that a visit makes is a row, and has met every trouble that its situation knows."""
     for matrix in matrices.values():
