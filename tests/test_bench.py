@@ -194,6 +194,7 @@ def test_a_line_writes_its_table_and_its_json(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_every_line_is_explained() -> None:
-    """The page has a section for each line, by its name."""
+    """The page has a section for each line, by its name, and one for the benchmark that is a target of its own."""
     page = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert [line.split(":")[0].removeprefix("## ") for line in page.splitlines() if line.startswith("## ")] == [*LINES]
+    sections = [line.split(":")[0].removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    assert sections == [*LINES, "continuity"]
