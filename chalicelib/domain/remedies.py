@@ -89,7 +89,7 @@ def _by_policy(terrain: Terrain, verdicts: Iterable[Verdict]) -> dict[str, list[
 
 
 def _treat(ward: Ward, policy: str, verdicts: list[Verdict], coming_back: Set[tuple[str, str]]) -> dict[str, Outlook]:
-    kicks = kicked(ward.terrain.egress_ip_by_name[policy])
+    kicks = kicked(ward.terrain.egress_ip_by_name[policy], ward.now)
     treated: dict[str, Outlook] = {}
     for verdict in verdicts:
         trouble = trouble_of(ward.terrain, verdict)
@@ -103,7 +103,7 @@ def _treat(ward: Ward, policy: str, verdicts: list[Verdict], coming_back: Set[tu
 
 def _kick_mark(ward: Ward, policy: str, verdicts: list[Verdict], treated: Mapping[str, Outlook]) -> dict[str, str]:
     """How often the object was kicked: counted on while a kick is the remedy or its effect not known yet."""
-    before = kicked(ward.terrain.egress_ip_by_name[policy])
+    before = kicked(ward.terrain.egress_ip_by_name[policy], ward.now)
     kick = next((outlook for outlook in treated.values() if outlook.step is Step.KICK), None)
     if kick is not None:
         return {LABEL_KICK: Tried(kick.kind, (before.tries if before else 0) + 1, ward.now).value}

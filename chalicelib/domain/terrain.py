@@ -123,7 +123,7 @@ class Terrain:
             node.instance_id: node for node in observed.nodes if node.instance_id
         }
         self.cycles: Mapping[str, Mapping[str, Tried]] = {
-            eip.name: cycled(eip) for eip in observed.egress_ips if is_our_object(eip)
+            eip.name: cycled(eip, observed.taken_at) for eip in observed.egress_ips if is_our_object(eip)
         }
         """Cycles of addresses, under way or done, by EgressIP of ours and address."""
         self.objects_by_address: Mapping[str, tuple[str, ...]] = _objects_by_address(observed.egress_ips)

@@ -202,7 +202,7 @@ class Patient:
             return None
         if not self._settled():
             return self._says("assign it to its interface again, once it has settled")
-        if memo and memo.tried_at and self.ward.now - memo.tried_at < KICK_PAUSE:
+        if memo and memo.tried_at and timedelta(0) <= self.ward.now - memo.tried_at < KICK_PAUSE:
             return self._says("assigned to its interface again; being verified")
         return Outlook(self.kind, Step.ASSIGN, f"assign it again (try {tries + 1} of {MOST_ASSIGNS})", action=action)
 
@@ -237,8 +237,9 @@ class Patient:
         return THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
 
     def _wait(self, tried: Tried, pause: timedelta) -> str:
-        """How long until the next try, in words; empty where it may be now."""
-        left = tried.at + pause * (1 << max(0, tried.tries - 1)) - self.ward.now
+        """How long until the next try, in words; empty where it may be now. A label may say any number of tries."""
+        doublings = min(max(tried.tries, 1), MOST_CYCLES) - 1
+        left = pause * (1 << doublings) - (self.ward.now - tried.at)
         return f"{max(1, round(left.total_seconds() / 60))} min" if left > timedelta(0) else ""
 
     def _memo(self) -> Memo | None:

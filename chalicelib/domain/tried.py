@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.actions import LABEL_CYCLE_PREFIX, LABEL_KICK
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.snapshot import EgressIp
 
 _TIME = "%Y%m%dT%H%M%SZ"
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""A label from further ahead was written by a clock that was wrong, or by hand: it would keep its address waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,24 @@ def parse_tried(value: str) -> Tried | None:
         return None
 
 
-def kicked(egress_ip: EgressIp) -> Tried | None:
+def kicked(egress_ip: EgressIp, now: datetime) -> Tried | None:
     """The kicks of the object since all of it was as it should be."""
-    return parse_tried(egress_ip.labels.get(LABEL_KICK, ""))
+    return _believed(egress_ip.labels.get(LABEL_KICK, ""), now)
 
 
-def cycled(egress_ip: EgressIp) -> Mapping[str, Tried]:
+def cycled(egress_ip: EgressIp, now: datetime) -> Mapping[str, Tried]:
     """Cycles by address, under way or done."""
     found = {
-        key.removeprefix(LABEL_CYCLE_PREFIX): parse_tried(value)
+        key.removeprefix(LABEL_CYCLE_PREFIX): _believed(value, now)
         for key, value in sorted(egress_ip.labels.items())
         if key.startswith(LABEL_CYCLE_PREFIX)
     }
     return {address: tried for address, tried in found.items() if tried is not None}
+
+
+def _believed(value: str, now: datetime) -> Tried | None:
+    tried = parse_tried(value)
+    return tried if tried is not None and tried.at <= now + _CLOCKS_DIFFER else None
 
 
 def is_remedy_label(key: str) -> bool:

@@ -130,6 +130,9 @@ def test_d05_an_unassigned_address_is_kicked() -> None:
         (tried(Kind.ADDRESS_UNASSIGNED, MOST_KICKS, KICK_PAUSE), False, False),
         (tried(Kind.ADDRESS_UNASSIGNED, MOST_KICKS, 2 * KICK_PAUSE), False, True),
         ("by hand", True, False),
+        (tried(Kind.ADDRESS_UNASSIGNED, 9999), False, False),
+        (tried(Kind.ADDRESS_UNASSIGNED, 9999, timedelta(days=1)), False, True),
+        ("address-unassigned.9999.99991231T235959Z", True, False),
     ],
 )
 def test_d05_kicks_end(label: str, kicks: bool, person: bool) -> None:
@@ -240,6 +243,9 @@ def test_d06_without_a_time_memory_alone_decides() -> None:
         (tried(Kind.ASSIGNMENT_FAILED, MOST_CYCLES, 4 * CYCLE_PAUSE), False, True),
         (tried(Kind.CPIC_STALE, 1), True, False),
         (tried(Kind.CPIC_STALE, MOST_CYCLES), False, True),
+        (tried(Kind.ASSIGNMENT_FAILED, 9999), False, False),
+        (tried(Kind.ASSIGNMENT_FAILED, 9999, timedelta(days=1)), False, True),
+        (tried(Kind.ASSIGNMENT_FAILED, 1, timedelta(days=-1)), True, False),
     ],
 )
 def test_cycles_end(label: str, cycles: bool, person: bool) -> None:
@@ -380,6 +386,7 @@ def remembered_tries(tries: int, ago: timedelta) -> Remembered:
     [
         (remembered_tries(1, timedelta(minutes=1)), ""),
         (remembered_tries(1, KICK_PAUSE), "assign"),
+        (remembered_tries(1, timedelta(days=-1)), "assign"),
         (remembered_tries(MOST_ASSIGNS, KICK_PAUSE), "apply"),
         (long_seen(Kind.EC2_ADDRESS_MISSING), "assign"),
     ],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -39,5 +39,14 @@ def test_an_object_remembers_kicks_and_cycles_apart() -> None:
     once = Tried(Kind.STATUS_LOST, 1, make.NOW)
     labels = {LABEL_KICK: once.value, f"{LABEL_CYCLE_PREFIX}10.0.0.9": once.value, f"{LABEL_CYCLE_PREFIX}10.0.0.8": "x"}
     there = make.egress_ip("ns", "10.0.0.9", labels={**labels, "team": "status-lost.1.20260301T120000Z"})
-    assert kicked(there) == once
-    assert cycled(there) == {"10.0.0.9": once}
+    assert kicked(there, make.NOW) == once
+    assert cycled(there, make.NOW) == {"10.0.0.9": once}
+
+
+@pytest.mark.parametrize(("ahead", "counts"), [(timedelta(minutes=1), True), (timedelta(hours=1), False)])
+def test_a_label_from_the_future_counts_as_nothing_tried(ahead: timedelta, counts: bool) -> None:
+    """A clock that jumped and came back must not keep an address waiting for as long as it had jumped."""
+    label = Tried(Kind.STATUS_LOST, 1, make.NOW + ahead).value
+    there = make.egress_ip("ns", labels={LABEL_KICK: label, f"{LABEL_CYCLE_PREFIX}10.0.0.9": label})
+    assert (kicked(there, make.NOW) is not None) is counts
+    assert bool(cycled(there, make.NOW)) is counts
