@@ -252,8 +252,8 @@ class ApplyEgressIp:
             a person approves does not cover them.
         cycled: Addresses that don't serve, taken out to be put back once their CloudPrivateIPConfigs are gone.
         kick: A change of label alone, so that OVN-Kubernetes looks at the object again.
-        version: resourceVersion that the object must still have, so that nothing is taken out of one that has changed
-            since; "" where it need not.
+        version: resourceVersion that the object must still have, so that nothing is taken, or left, out of one that has
+            changed since; "" where it need not.
     """
 
     name: str

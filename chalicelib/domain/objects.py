@@ -69,6 +69,7 @@ def plan_objects(terrain: Terrain, placement: Placement, remedies: Remedies) -> 
                 remedies,
                 recorded=frozenset(map(str, terrain.recorded_in_tags(policy.name))),
                 serves=any(terrain.is_carried(policy.name, address) for address in wanted),
+                cycling=frozenset(a for a in terrain.cycles[policy.name] if terrain.is_out(policy.name, a)),
                 out=(applied, findings, withheld),
             )
     deleted = tuple(_deletions(terrain))
@@ -98,11 +99,17 @@ def _update(
     *,
     recorded: frozenset[str],
     serves: bool,
+    cycling: frozenset[str],
     out: tuple[list[ApplyEgressIp], list[Finding], list[Withheld]],
 ) -> None:
     """Put back what differs. While something wanted can't be placed, nothing that serves is taken away.
 
     A stray one is, once an address of the policy's own serves: it may have the very node that one of those waits for.
+    Whatever leaves an address of the policy's own out goes to the version that was read, or nowhere: another visit may
+    have put it back, or settled on it.
+
+    Args:
+        cycling: Addresses that a cycle has taken out, not put back yet.
     """
     applied, findings, withheld = out
     listed = list(dict.fromkeys(there.spec.addresses))
@@ -132,19 +139,22 @@ def _update(
         return
     others = sorted({manager_of(path, there) for path in differing} - {""})
     reasons = [_reason(differing, others, break_before_make=len(extra) > len(staying))] if differing else []
+    strays = unrecorded if manager_of(".spec.egressIPs", there) else ()
+    remaining = tuple(a for a in addresses if a not in cycled)
+    left_out = {*listed, *cycling} - {*remaining, *strays}
     action = ApplyEgressIp(
         policy.name,
         there.spec,
-        replace(wish, addresses=tuple(a for a in addresses if a not in cycled)),
+        replace(wish, addresses=remaining),
         labels,
         force=any(manager_of(path, there) for path in (*differing, *remedying)),
         policies=(policy.name,),
         reason="; ".join([*reasons, *remedies.reasons(policy.name)]) or "what was tried is over and need not be kept",
-        strays=unrecorded if manager_of(".spec.egressIPs", there) else (),
+        strays=strays,
         marks=marks,
         cycled=cycled,
         kick=remedies.kicks(policy.name),
-        version=there.version if cycled else "",
+        version=there.version if left_out else "",
     )
     applied.append(action)
     if others:

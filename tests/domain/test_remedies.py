@@ -299,6 +299,19 @@ def test_a_chosen_address_that_is_out_is_not_replaced() -> None:
     assert {A, B} <= given
 
 
+def test_a_late_apply_cannot_take_out_again_what_another_visit_has_put_back() -> None:
+    """While one is out, or goes, the apply names the version that it was made from; a kick or a return need not."""
+    out = broken(**OUT, cpic={"deleting": True}, claimed="", on="")
+    beside = plan(out, make.cluster(make.policy("ns", A, B, "10.10.200.253")), long_seen())
+    (applied,) = (action for action in beside.actions if isinstance(action, ApplyEgressIp))
+    assert (applied.after.addresses, applied.version) == ((B, "10.10.200.253"), "7")
+    (fewer,) = plan(broken(cpic={}), make.cluster(make.policy("ns", A))).actions[-1:]
+    assert isinstance(fewer, ApplyEgressIp)
+    assert (fewer.removes, fewer.version) == ((B,), "7")
+    assert apply(plan(broken(**OUT, cpic=None, claimed="", on=""), DESIRED)).version == ""
+    assert apply(plan(broken(**UNASSIGNED), DESIRED, long_seen())).version == ""
+
+
 def test_what_the_fleet_file_no_longer_wants_is_not_put_back() -> None:
     """The cycle is over, and its label goes."""
     planned = plan(broken(**OUT, cpic=None, claimed="", on=""), make.cluster(make.policy("ns", B)))
