@@ -68,6 +68,7 @@ class Step:
         present: This visit has seen it.
         forget: There is nothing to remember any more.
         waits: A later visit decides: it has not settled, or waits for others of its cause.
+        leave: Another visit may be telling of it just now: what that one stores must find the record as it is.
     """
 
     record: FindingRecord
@@ -75,6 +76,7 @@ class Step:
     present: bool = True
     forget: bool = False
     waits: bool = False
+    leave: bool = False
 
     @property
     def severity(self) -> Severity:
@@ -110,16 +112,17 @@ def step_seen(
         quiet: Why it is not to be told, if so.
     """
     record = _present(before, finding, cluster, now)
+    claimed = _claimed(record, now)
     if repaired:
         record = replace(record, tries=record.tries + 1, tried_at=now, repair=finding.repaired_by)
     if quiet is not None and quiet.covers(finding.severity):
-        return Step(replace(record, hushed=True))
+        return Step(replace(record, hushed=True), leave=claimed)
     if finding.severity is Severity.INFO:
-        return Step(record)
+        return Step(record, leave=claimed)
     occasion = _occasion(record, finding, now, timing)
-    if occasion is not None and _claimed(record, now):
-        return Step(record, waits=True)
-    return Step(record, occasion, waits=occasion is None and record.state == SEEN)
+    if occasion is not None and claimed:
+        return Step(record, waits=True, leave=True)
+    return Step(record, occasion, waits=occasion is None and record.state == SEEN, leave=claimed)
 
 
 def says_the_same(before: FindingRecord | None, note: Finding) -> bool:
@@ -140,8 +143,9 @@ def step_missed(before: FindingRecord, now: datetime, timing: Timing) -> Step:
         if record.returns or record.tries:  # nobody knows of it, but what was tried must not be forgotten
             return Step(replace(record, state=RESOLVED), present=False)
         return Step(record, present=False, forget=True)
-    if now - record.absent_since < calm(record, timing) or _claimed(record, now):
-        return Step(record, present=False, waits=True)
+    claimed = _claimed(record, now)
+    if claimed or now - record.absent_since < calm(record, timing):
+        return Step(record, present=False, waits=True, leave=claimed)
     return Step(record, Occasion.RESOLVED, present=False)
 
 

@@ -194,7 +194,7 @@ def _resolved_block(item: Told, now: datetime) -> str:
         f"  Lasted:  from {item.since:%Y-%m-%d %H:%M:%S} UTC, about {minutes} min",
     ]
     if not item.heard:
-        lines.append("  Note:    it was over before the message about its beginning could be sent")
+        lines.append("  Note:    it was over before anybody had been told of its beginning")
     lines.append(f"  Ended:   {_how_it_ended(item)}")
     if item.returns:
         lines.append(f"  Note:    it had come back {'once' if item.returns == 1 else f'{item.returns} times'} before")
@@ -204,6 +204,8 @@ def _resolved_block(item: Told, now: datetime) -> str:
 
 def _how_it_ended(item: Told) -> str:
     if not item.repair or item.tried_at is None or item.tried_at < item.since:
+        if not item.heard and (planned := item.document["repaired_by"]):
+            return f"perhaps by a visit that was cut short; it had set out to: {planned}"
         return "without a change of ours"
     return f"after this change of ours at {item.tried_at:%Y-%m-%d %H:%M:%S} UTC: {item.repair}"
 

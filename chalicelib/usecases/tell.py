@@ -26,7 +26,7 @@ from chalicelib.domain.life import (
 )
 from chalicelib.domain.messages import Alert, Occasion, Place, Told, render_alert
 from chalicelib.domain.quiet import Quiet
-from chalicelib.domain.records import DUE, SEEN, FindingRecord
+from chalicelib.domain.records import SEEN, FindingRecord
 from chalicelib.usecases.ports import Alerts, Memory
 
 __all__ = ["Bulletin", "Timing", "foretell", "tell"]
@@ -104,7 +104,7 @@ def tell(
         steps += [step_missed(record, now, timing) for record in gone]
     steps = list(gather(steps, now))
     telling = _Telling(place, done=done, run_id=run_id, now=now, memory=memory, alerts=alerts, quiet=quiet)
-    telling.remember(step for step in steps if step.occasion is None)
+    telling.remember(step for step in steps if step.occasion is None and not step.leave)
     telling.send(step for step in steps if step.occasion is not None)
     if telling.failure is not None:
         raise telling.failure
@@ -122,12 +122,14 @@ def foretell(
     timing: Timing,
     quiet: Mapping[str, Quiet] | None = None,
 ) -> tuple[FindingRecord, ...]:
-    """Before acting: remember as due what the plan repairs and people must hear of.
+    """Before acting: claim what the plan repairs and people must hear of.
 
-    A visit that is killed after its repair and before its message would otherwise leave nothing to tell of.
+    A visit that is killed after its repair and before its message would otherwise leave nothing to tell of. Like any
+    claim this one keeps other visits from telling, until it ends by itself.
 
     Returns:
-        The records as they are stored now. One that can't be stored now is left to `tell`, which fails then.
+        The records as they are stored now, for `tell`, to which these claims are its own. What can't be stored now is
+        left to it too: a table that does not answer must not keep repairs waiting.
     """
     stored = {record.fingerprint: record for record in remembered}
     for finding in findings:
@@ -138,12 +140,12 @@ def foretell(
         step = step_seen(stored.get(fingerprint), finding, cluster, now, timing, quiet=held_back)
         if step.record.state != SEEN or step.occasion not in (Occasion.NEW, Occasion.BACK):
             continue
-        record = replace(step.record, state=DUE)
+        record = claim(step.record, now)
         try:
             if memory.store_finding(record):
-                stored[fingerprint] = replace(record, version=record.version + 1)
+                stored[fingerprint] = replace(record, version=record.version + 1, claimed_at=None)
         except AdapterError:
-            continue
+            break
     return tuple(stored[fingerprint] for fingerprint in sorted(stored))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.life import Timing
 from chalicelib.domain.messages import Alert, Occasion, Place
-from chalicelib.usecases.tell import tell
+from chalicelib.usecases.tell import foretell, tell
 from tests import factories
 from tests.fakes import FakeMemory
 
@@ -29,9 +30,12 @@ KINDS: Mapping[str, tuple[Kind, str]] = {
 }
 
 
-def finding(name: str, severity: Severity) -> Finding:
+REPAIRABLE = ("alone", "edit")
+
+
+def finding(name: str, severity: Severity, *, repair: str = "") -> Finding:
     kind, cause = KINDS[name]
-    return Finding(kind, name, severity, f"{name} is wrong.", cause=cause)
+    return Finding(kind, name, severity, f"{name} is wrong.", cause=cause, repaired_by=repair)
 
 
 FINGERPRINTS = {finding(name, Severity.WARNING).fingerprint("demo"): name for name in KINDS}
@@ -52,10 +56,11 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Visit:
-    """One visit; *complete* is false where it could not read everything."""
+    """One visit; *complete* is false where it could not read everything; *repairs* where it mends what it can."""
 
     complete: bool = True
     trouble: Trouble | None = None
+    repairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class History:
     wrong: dict[str, Severity] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
     messages: list[Alert] = field(default_factory=list)
+    repaired: list[tuple[str, int]] = field(default_factory=list)
+    """What was mended before people knew of it, and how much had been said of it by then."""
     excuses: int = 0
 
     def play(self, event: Event) -> None:
@@ -137,6 +144,14 @@ class History:
         for seconds in (150, 70, 700, 15_000, 700, 70):
             self.play(Wait(seconds))
             self.play(Visit())
+
+    def repair(self, name: str) -> None:
+        """What a visit does, between what it remembers and what it tells."""
+        severity = self.wrong.pop(name, None)
+        said = self.about(name)
+        known = bool(said) and said[-1].occasion is not Occasion.RESOLVED
+        if severity not in (None, Severity.INFO) and not known:
+            self.repaired.append((name, len(said)))
 
     def about(self, name: str) -> list[Said]:
         return [one for one in self.said if one.name == name]
@@ -190,12 +205,29 @@ class _Actor:
         history = self._history
         with suppress(AdapterError, Killed):
             stored = self._call(lambda: history.memory.fetch_findings("demo"))
+            wrong = dict(history.wrong) if self._visit.complete else {}
+            mends = [name for name in wrong if self._visit.repairs and name in REPAIRABLE]
+            findings = [
+                finding(name, severity, repair=f"mend {name}" if name in mends else "")
+                for name, severity in wrong.items()
+            ]
+            if self._visit.repairs:
+                stored = foretell(
+                    "demo",
+                    findings,
+                    stored,
+                    now=history.now,
+                    memory=self,  # type: ignore[arg-type]
+                    timing=TIMING,
+                )
+            for name in mends:
+                self._call(partial(history.repair, name))
             tell(
                 Place("demo"),
-                [finding(name, severity) for name, severity in history.wrong.items()] if self._visit.complete else [],
+                findings,
                 stored,
                 complete=self._visit.complete,
-                done=frozenset(),
+                done=frozenset(f"mend {name}" for name in mends),
                 run_id="demo.1",
                 now=history.now,
                 memory=self,  # type: ignore[arg-type]
@@ -243,8 +275,8 @@ TROUBLES = st.builds(Trouble, at=st.integers(0, 12), how=st.sampled_from(["kille
 SEVERITIES = st.sampled_from([Severity.CRITICAL, Severity.WARNING, Severity.WARNING, Severity.INFO])
 WORLDS = st.builds(World, st.dictionaries(st.sampled_from(sorted(KINDS)), SEVERITIES).map(lambda d: tuple(d.items())))
 WAITS = st.builds(Wait, st.sampled_from([1, 20, 61, 61, 90, 300, 700, 3_700, 30_000, 90_000]))
-HEALTHY = st.builds(Visit, complete=st.sampled_from([True, True, True, False]))
-UNLUCKY = st.builds(Visit, complete=st.booleans(), trouble=TROUBLES)
+HEALTHY = st.builds(Visit, complete=st.sampled_from([True, True, True, False]), repairs=st.booleans())
+UNLUCKY = st.builds(Visit, complete=st.booleans(), trouble=TROUBLES, repairs=st.booleans())
 TURNS = st.lists(st.tuples(st.booleans(), st.integers(1, 6)), max_size=5).map(
     lambda bursts: tuple(who for who, calls in bursts for _ in range(calls))
 )

@@ -19,6 +19,8 @@ from tests.usecases.histories import (
     UNLUCKY,
     Event,
     History,
+    Together,
+    Trouble,
     Visit,
     Wait,
     World,
@@ -66,6 +68,12 @@ def unheard(history: History) -> list[str]:
     return found
 
 
+def unsaid_repairs(history: History) -> list[str]:
+    """What was mended on the spot, without settling first, and never told."""
+    mended = [(name, said) for name, said in history.repaired if name == "edit"]
+    return [f"{name} after {said}" for name, said in mended if len(history.about(name)) <= said]
+
+
 def early_reminders(history: History) -> list[str]:
     found = []
     for name in KINDS:
@@ -80,6 +88,7 @@ def test_everything_is_told_once(events: list[Event]) -> None:
     """Whoever visits at once: each settled finding is told once, its end once and only if its beginning was."""
     history = played(events)
     assert unheard(history) == []
+    assert unsaid_repairs(history) == []
     assert [oddity for name in KINDS for oddity in oddities(history, name)] == []
     assert early_reminders(history) == []
 
@@ -90,6 +99,7 @@ def test_crashes_lose_nothing_and_repeat_little(events: list[Event]) -> None:
     """Killed between any two calls, refused by table or topic: nothing is lost; a message is repeated only for that."""
     history = played(events)
     assert unheard(history) == []
+    assert unsaid_repairs(history) == []
     for name in KINDS:
         assert len(oddities(history, name)) <= history.excuses
 
@@ -182,3 +192,30 @@ def test_a_day_later_one_message_reminds_of_all() -> None:
         history.play(event)
     reminders = [alert for alert in history.messages if alert.told[0].occasion is Occasion.REMINDER]
     assert [len(alert.told) for alert in reminders] == [len(KINDS)]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("how", ["killed", "refused"])
+@pytest.mark.parametrize("at", range(8))
+def test_a_repair_is_told_wherever_its_visit_ends(at: int, how: str, after: bool) -> None:
+    """Remembered, repaired, told: whatever stops a visit on the way, people hear of what it has mended."""
+    history = played([World((("edit", Severity.WARNING),)), Visit(trouble=Trouble(at, how, after), repairs=True)])
+    assert unsaid_repairs(history) == []
+    assert unheard(history) == []
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("first", range(9))
+@pytest.mark.parametrize("second", range(7))
+def test_a_repair_is_told_once_whoever_looks_on(both: bool, first: int, second: int) -> None:
+    """A visit that comes while another one repairs neither tells the same nor only that it is over."""
+    turns = (False,) * first + (True,) * second
+    history = played([World((("edit", Severity.WARNING),)), Together(Visit(repairs=True), Visit(repairs=both), turns)])
+    assert [one.occasion for one in history.about("edit")] == [Occasion.NEW, Occasion.RESOLVED]
+
+
+@pytest.mark.parametrize("turns", range(7))
+def test_who_looks_on_leaves_a_claim_as_it_is(turns: int) -> None:
+    """What another visit is just telling it will have to mark as told: a write in between makes it tell that again."""
+    history = played([World((("edit", Severity.WARNING),)), Together(Visit(), Visit(), (True,) * turns)])
+    assert [one.occasion for one in history.about("edit")] == [Occasion.NEW]

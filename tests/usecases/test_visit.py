@@ -285,8 +285,12 @@ def test_a_visit_killed_after_its_repair_leaves_the_message_to_the_next() -> Non
     world.cluster.apply_egress_ip = apply  # type: ignore[method-assign]
     assign_all(world.cluster, world.ec2)
     world.visit()
+    assert world.alerts.sent == []  # it may still be telling
+    world.clock.advance(150)
+    world.visit()
     (alert,) = world.alerts.sent
     assert alert.attributes["kind"] == "spec-edited"
+    assert "perhaps by a visit that was cut short; it had set out to: apply EgressIP ns" in alert.body
     world.clock.advance(600)
     world.visit()
     assert len(world.alerts.sent) == 1
