@@ -147,7 +147,7 @@ class Lab:
         return {key: value for key, value in foreign_state(self.stage).items() if key not in ("nodes", "interfaces")}
 
     def open_findings(self) -> Iterator[str]:
-        """`kind subject` of what the table remembers."""
+        """`kind subject` of what the table remembers and people are told of, sooner or later."""
         for item in items(self.stage.scenario.region, self.stage.resources.refs["FindingsTable"]):
             if (
                 item["sk"]["S"].startswith("FINDING#")
@@ -155,7 +155,8 @@ class Lab:
                 and "absent_since" not in item
             ):
                 document = json.loads(item["document"]["S"])
-                yield f"{document['kind']} {document['subject']}"
+                if document["severity"] != "info":
+                    yield f"{document['kind']} {document['subject']}"
 
     def read_mail(self) -> list[Mail]:
         """What people received since the last time."""
