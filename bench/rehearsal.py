@@ -17,6 +17,7 @@ from functools import partial
 from bench.objects import ZONES
 from bench.planning import settle, snapshot, wish
 from bench.results import Result, Row
+from chalicelib.domain.actions import Action
 from chalicelib.domain.planning import plan
 from chalicelib.domain.rehearsal import Rehearsal, rehearse
 from chalicelib.domain.snapshot import Snapshot
@@ -67,8 +68,8 @@ def _ready(observed: Snapshot, desired: ClusterSpec) -> tuple[Callable[[], Rehea
     return partial(_rehearse, actions, observed), policies * len(ZONES)
 
 
-def _rehearse(actions: Sequence[object], observed: Snapshot) -> Rehearsal:
-    found = rehearse(actions, observed)  # type: ignore[arg-type]
+def _rehearse(actions: Sequence[Action], observed: Snapshot) -> Rehearsal:
+    found = rehearse(actions, observed)
     assert found is not None
     return found
 

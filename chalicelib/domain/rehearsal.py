@@ -27,7 +27,10 @@ What counts as an objection
 ---------------------------
 `loses`   an address that serves now does not in the end, although no action takes it from its object; in the other case
           the fleet file asks for it, and the guard counts it
-`jams`    an assignment ends failed that was not failed before: EC2 refuses it, and it occupies a place all the same
+`jams`    an assignment ends failed that was not failed before: EC2 refuses it, and it occupies a place all the same.
+          Of an address that the plan does not ask for, and that does not serve before either, this counts only against
+          an apply of its own object that makes no other serve: what nobody can have, whoever wrote it into whatever
+          object, must not keep a zone's nodes from their label
 `leaves`  an address that is to come instead of one that serves now is not served
 An address that merely waits, because no node may have it or nobody assigns it, is no objection but is expected so.
 """
@@ -153,6 +156,8 @@ def _objections(run: Run, touched: Touched, variants: Sequence[Variant]) -> Iter
         cpic = run.after.objects.cpics.get(address)
         owner = (cpic.owner if cpic else None) or ""
         mine = touched.adds.get((owner, address))
+        if mine is None and not _is_to_blame(run, touched, owner, position):
+            continue
         why = f"would stay failed on {cpic.spec_node}: {_short(cpic.message)}" if cpic else "would fail"
         place = position if mine is None else mine
         yield Objection("jams", owner, address, place, adds=mine is not None, behaviours=words, why=why)
@@ -164,9 +169,16 @@ def _objections(run: Run, touched: Touched, variants: Sequence[Variant]) -> Iter
             yield Objection("leaves", owner, address, position, adds=True, behaviours=words, why=why)
 
 
+def _is_to_blame(run: Run, touched: Touched, owner: str, position: int | None) -> bool:
+    """Whether an apply of the object makes an address of its own fail that the plan does not ask for, for nothing."""
+    place = touched.applies.get(owner)
+    return place is not None and position in (None, place) and position not in run.gained.values()
+
+
 def _expectations(runs: Sequence[Run], touched: Touched, variants: Sequence[Variant]) -> Iterator[Expectation]:
     lost = {pair for run in runs for pair in run.lost}
-    for owner, address in sorted({*touched.adds, *touched.removes, *lost}):
+    failed = {(cpic.owner or "", a) for run in runs for a in run.failed if (cpic := run.after.objects.cpics.get(a))}
+    for owner, address in sorted({*touched.adds, *touched.removes, *lost, *failed}):
         now = next((node for run in runs for name, node in [run.before.get(address, ("", ""))] if name == owner), "")
         if (owner, address) in touched.removes and (owner, address) not in touched.adds:
             yield Expectation(owner, address, now, (), more=False, why="the plan takes it out")

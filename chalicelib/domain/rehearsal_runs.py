@@ -92,22 +92,30 @@ class Start:
 
 @dataclass(frozen=True)
 class Touched:
-    """What the actions ask for and take away: EgressIP by address, canonical."""
+    """What the actions ask for and take away, with the place of the action.
+
+    Attributes:
+        adds: By (EgressIP, address), canonical; so for `removes`.
+        applies: By EgressIP, whether its addresses change or not.
+    """
 
     adds: Mapping[tuple[str, str], int]
     removes: Mapping[tuple[str, str], int]
+    applies: Mapping[str, int]
 
     @classmethod
     def by(cls, actions: Sequence[Action]) -> Touched:
-        """The addresses by (EgressIP, address), with the place of the action."""
+        """What a plan's actions touch."""
         adds: dict[tuple[str, str], int] = {}
         removes: dict[tuple[str, str], int] = {}
+        applies: dict[str, int] = {}
         for position, action in enumerate(actions):
             if isinstance(action, ApplyEgressIp | DeleteEgressIp):
                 removes.update(((action.name, a), position) for a in map(canonical, action.removes) if a is not None)
             if isinstance(action, ApplyEgressIp):
+                applies[action.name] = position
                 adds.update(((action.name, a), position) for a in map(canonical, action.adds) if a is not None)
-        return cls(adds, removes)
+        return cls(adds, removes, applies)
 
 
 @dataclass
@@ -119,6 +127,7 @@ class Run:
         options: Nodes that an address could go to when it was placed.
         lost: (EgressIP, address) → place of the action after which it did not serve any more.
         failed: Address → place of the action after which its assignment was failing.
+        gained: (EgressIP, address) → place of the action after which it served, which it did not before.
     """
 
     way: Way
@@ -129,6 +138,7 @@ class Run:
     options: Mapping[str, tuple[str, ...]]
     lost: dict[tuple[str, str], int | None] = field(default_factory=dict)
     failed: dict[str, int | None] = field(default_factory=dict)
+    gained: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
     def stands_for(self, behaviours: Behaviours) -> bool:
         """Whether it would go the same way under these."""
@@ -151,12 +161,18 @@ def _run(start: Start, behaviours: Behaviours, way: Way, actions: Sequence[Actio
     if start.calm and len(touched.adds) > MANY and not touched.removes:
         additions = [action for action in noticed if isinstance(action, ApplyEgressIp)]
         if len(additions) == len(noticed):
-            return _run_decisions(start, behaviours, way, additions)
+            decided = _run_decisions(start, behaviours, way, additions)
+            if decided is not None:
+                return decided
     return _run_whole(start, behaviours, way, actions, touched)
 
 
-def _run_decisions(start: Start, behaviours: Behaviours, way: Way, additions: Sequence[ApplyEgressIp]) -> Run:
-    """The run of additions to a calm cluster, by the decisions that count."""
+def _run_decisions(start: Start, behaviours: Behaviours, way: Way, additions: Sequence[ApplyEgressIp]) -> Run | None:
+    """The run of additions to a calm cluster, by the decisions that count.
+
+    None where OVN-Kubernetes takes something away on that occasion, a claim that does not hold: what comes of that
+    takes the whole twin.
+    """
     watched = Watched(behaviours)
     chooser = Chooser(start, worst=way.worst)
     manager = start.world(watched).manager
@@ -180,6 +196,8 @@ def _run_decisions(start: Start, behaviours: Behaviours, way: Way, additions: Se
             reconcile(turn, before, turn.objects.egress_ips[action.name])
         except HandlerFailed:
             continue  # an entry that is no address: nothing comes of the object
+    if not all(isinstance(write, api.CreateCpic | api.EmitEvent) for write in turn.writes):
+        return None
     after = replace(nobody_watching, objects=turn.objects)
     run = Run(way, {}, start.serving, after, dict(start.serving), chooser.options)
     for address, cpic in turn.objects.cpics.items():
@@ -212,15 +230,16 @@ def _assign(run: Run, address: str, cpic: Cpic) -> None:
 def _run_whole(start: Start, behaviours: Behaviours, way: Way, actions: Sequence[Action], touched: Touched) -> Run:
     stage = Stage(start, behaviours, touched, worst=way.worst)
     for position, action in enumerate(actions):
-        if twinning.is_noticed(action):
-            stage.do(action)
-            if way.one_by_one:
-                stage.settle()
-                stage.look(position)
+        stage.do(action)
+        if way.one_by_one and twinning.is_noticed(action):
+            stage.settle()
+            stage.look(position)
     stage.wait(HORIZON_SECONDS)
     stage.look(None)
     asked = {name: getattr(behaviours, name) for name in sorted(stage.watched.asked)}
-    return Run(way, asked, start.serving, stage.world, stage.serving, stage.options, stage.lost, stage.failed)
+    return Run(
+        way, asked, start.serving, stage.world, stage.serving, stage.options, stage.lost, stage.failed, stage.gained
+    )
 
 
 class Stage:
@@ -235,6 +254,7 @@ class Stage:
         self.serving = dict(start.serving)
         self.lost: dict[tuple[str, str], int | None] = {}
         self.failed: dict[str, int | None] = {}
+        self.gained: dict[tuple[str, str], int | None] = {}
         self._start = start
         self._touched = touched
         self._chooser = Chooser(start, worst=worst)
@@ -266,7 +286,7 @@ class Stage:
         self.world = replace(self.world, now=max(end, self.world.now))
 
     def look(self, position: int | None) -> None:
-        """See what has been lost and what fails since the beginning; what has recovered is forgotten.
+        """See what has been lost, what fails and what serves since the beginning; what is over is forgotten.
 
         Args:
             position: Place of the action that was carried out last; None after all of them.
@@ -288,6 +308,10 @@ class Stage:
             taken = self._touched.removes.get((owner, address))
             if taken is None or (position is not None and position < taken):
                 self.lost.setdefault((owner, address), position)
+        if owner_now and owner_now != owner:
+            self.gained.setdefault((owner_now, address), position)
+        else:
+            self.gained = {pair: place for pair, place in self.gained.items() if pair[1] != address}
         if address not in self._start.failing and twinning.is_failing(self.world.objects.cpics.get(address)):
             self.failed.setdefault(address, position)
         else:
