@@ -77,9 +77,8 @@ def _wait(terrain: Terrain, memory: Remembered, node: Node, pool: str | None, ou
         certain=True,
         late=True,
     )
-    memo = memory.memo(late.fingerprint(terrain.desired.name))
-    waited = terrain.observed.taken_at - memo.first_seen if memo is not None else timedelta(0)
-    if waited < PROPAGATION_TIME:
+    waited = memory.open_for(late.fingerprint(terrain.desired.name), terrain.observed.taken_at)
+    if waited is None or waited < PROPAGATION_TIME:
         out.findings.append(_missing(node, pool, on_its_way=True))
         out.moving.append(f"node {node.name} waits for the label of its machine pool {pool}")
     else:

@@ -231,8 +231,8 @@ class _Planner:
             f"Machine pool {pool.name} has {len(there)} of {size_in_words(pool.scaling)}.",
             cause=f"nodes of machine pool {pool.name}",
         )
-        memo = self.memory.memo(finding.fingerprint(self.terrain.desired.name))
-        if memo is None or self.now - memo.first_seen < JOINING_TIME:
+        short_for = self.memory.open_for(finding.fingerprint(self.terrain.desired.name), self.now)
+        if short_for is None or short_for < JOINING_TIME:
             self.out.moving.append(f"machine pool {pool.name} has {len(there)} of {size_in_words(pool.scaling)}")
             self.out.findings.append(finding)
             return

@@ -54,10 +54,15 @@ class Remembered:
         """What is remembered of the finding; None where no earlier visit saw it."""
         return self.memos.get(fingerprint)
 
+    def open_for(self, fingerprint: str, now: datetime) -> timedelta | None:
+        """How long visits have seen the finding without a gap; None where the last complete one did not."""
+        memo = self.memos.get(fingerprint)
+        return now - memo.first_seen if memo is not None and memo.open else None
+
     def settled(self, fingerprint: str, now: datetime) -> bool:
         """Whether a visit saw the finding at least `settle` before *now*, and it has been open since."""
-        memo = self.memos.get(fingerprint)
-        return self.vouched or (memo is not None and memo.open and now - memo.first_seen >= self.settle)
+        seen_for = self.open_for(fingerprint, now)
+        return self.vouched or (seen_for is not None and seen_for >= self.settle)
 
 
 NOTHING_REMEMBERED = Remembered()

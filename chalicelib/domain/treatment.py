@@ -264,8 +264,9 @@ class Patient:
         since = cpic.changed_at or cpic.created_at
         if since is not None and self.ward.now - since >= LONGEST_SILENCE:
             return True
-        memo, patience = self._memo(), THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
-        known_long = memo is not None and memo.open and self.ward.now - memo.first_seen >= patience
+        patience = THROTTLED_RETRIES if self.trouble is Trouble.THROTTLED else RETRIES
+        known_for = self.ward.memory.open_for(self._fingerprint(), self.ward.now)
+        known_long = known_for is not None and known_for >= patience
         return known_long and (since is None or self.ward.now - since >= QUIET)
 
     def _is_untagged(self) -> bool:

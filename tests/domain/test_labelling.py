@@ -75,6 +75,13 @@ def test_on_classic_a_label_that_is_late_is_said_once_and_at_once() -> None:
     assert not [item for item in plan(observed, DESIRED, waited(PROPAGATION_TIME)).moving if "waits" in item]
 
 
+def test_on_classic_a_label_that_goes_missing_again_has_its_time_again() -> None:
+    """What is remembered of the last time is no reason to call this one late before the platform had a chance."""
+    fingerprint, memo = next(iter(waited(PROPAGATION_TIME * 9).memos.items()))
+    again = Remembered({fingerprint: replace(memo, open=False)})
+    assert missing(seen(CLASSIC, ocm=CLASSIC_VIEW), again).severity is Severity.INFO
+
+
 def test_on_classic_a_pool_without_the_label_is_the_cause_and_told_alone() -> None:
     """One message, not one a node; the nodes' time begins when the pool has it."""
     bare = make.ocm_view(make.pool("a", labels={}), hosted=False, infra_id=DESIRED.infra_id)

@@ -399,3 +399,11 @@ def test_machines_that_do_not_come_are_told_when_they_are_late(first_seen: datet
     finding = one(planned, Kind.POOL_SHORT)
     assert (finding.summary, finding.severity) == ("Machine pool egress-a has 1 of 2 nodes.", severity)
     assert bool(planned.moving) == (severity is Severity.INFO)
+
+
+def test_a_pool_that_is_short_once_more_has_its_time_once_more() -> None:
+    """It had all its machines in between: what is remembered of the last time makes nothing late."""
+    pool = make.pool("a", scaling=Scaling(2, 2, auto=False))
+    memory = remembering(Kind.POOL_SHORT, "machine pool egress-a", open=False)
+    planned = plan(seen(make.ocm_view(pool)), fleet(PoolSpec("egress-a")), memory)
+    assert one(planned, Kind.POOL_SHORT).severity is Severity.INFO
