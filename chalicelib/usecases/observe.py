@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from chalicelib.adapters.errors import AdapterError, NotFound
+from chalicelib.adapters.ocm_answers import SOURCE as OCM
 from chalicelib.domain.contenders import (
     MOST_NAMESPACES,
     any_may_meet,
@@ -96,11 +97,11 @@ def _read_ocm(desired: ClusterSpec, ocm: Ocm | None) -> Known[OcmView] | None:
 
     try:
         cluster = ocm.fetch_cluster(cluster_id)
-    except NotFound as error:
-        why = f"ocm.cluster: {cluster_id!r}: OCM has no such cluster, or does not show it with these credentials"
-        return Unknown("machine pools", why, error.source)
     except AdapterError as error:
-        return Unknown("machine pools", error.detail, error.source)
+        why = error.detail
+        if isinstance(error, NotFound) and error.source == OCM:  # the credentials' secret may be what is not found
+            why = f"ocm.cluster: {cluster_id!r}: OCM has no such cluster, or does not show it with these credentials"
+        return Unknown("machine pools", why, error.source)
     return _read("machine pools", lambda: OcmView(cluster, ocm.fetch_pools(cluster)))
 
 

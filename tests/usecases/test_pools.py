@@ -150,6 +150,14 @@ def test_a_cluster_that_ocm_does_not_know_names_field_and_value() -> None:
     assert "ocm.cluster: 'typo'" in finding.summary
 
 
+def test_credentials_that_are_not_found_are_not_taken_for_a_cluster_that_is_not_there() -> None:
+    """The secret is missing, not the cluster: the text names what is."""
+    world = World()
+    world.ocm.fail("fetch_cluster", NotFound("secrets", "read", "file ocm.json does not exist"))
+    finding = next(f for f in world.visit().findings if f.kind is Kind.SECTION_UNKNOWN)
+    assert finding.summary == "Machine pools could not be read: file ocm.json does not exist."
+
+
 def test_findings_of_pools_outlive_a_visit_without_ocm() -> None:
     """What could not be seen may still be so; what could be seen ends all the same."""
     world = World(PoolSpec("nowhere"))
