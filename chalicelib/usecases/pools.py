@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from chalicelib.adapters.errors import Conflict, NotFound, Unreachable
 from chalicelib.domain.actions import POOL_LABELS, CreatePool, LabelPool, PoolAction, UnlabelPool
 from chalicelib.domain.pools import MachinePool, OcmCluster
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL
+from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL
 from chalicelib.usecases.ports import Ocm
 
 SOURCE = "OCM"
@@ -80,7 +80,7 @@ class PoolWriter:
         self, name: str, planned: Mapping[str, str], *, set_to: Mapping[str, str], remove: Collection[str]
     ) -> None:
         there = self._fetch(name)
-        if _done(there.labels, set_to, remove):
+        if _done(there.labels, set_to):
             return
         if dict(there.labels) != dict(planned):
             keys = _differing(planned, there.labels)
@@ -92,7 +92,7 @@ class PoolWriter:
             wanted = {**{key: value for key, value in found.items() if key not in remove}, **set_to}
             self.ocm.set_pool_labels(self.cluster, name, wanted)
             found = dict(self._fetch(name).labels)
-            if _done(found, set_to, remove):
+            if _done(found, set_to):
                 break
         self._judge(name, planned, found, set_to, remove)
 
@@ -114,7 +114,7 @@ class PoolWriter:
                 f"while machine pool {name} was labelled, somebody else changed or took away {', '.join(lost)}",
                 lost=True,
             )
-        if not _done(found, set_to, remove):
+        if not _done(found, set_to):
             raise PoolConflict(
                 name, [ASSIGNABLE_LABEL], f"machine pool {name} was written {ROUNDS} times, and each time overwritten"
             )
@@ -126,11 +126,11 @@ class PoolWriter:
         return found
 
 
-def _done(labels: Mapping[str, str], set_to: Mapping[str, str], remove: Collection[str]) -> bool:
-    """Nothing (more) to write: the assignable label is there, with any value; or what was to go is gone."""
-    if set_to:
-        return ASSIGNABLE_LABEL in labels
-    return not any(key in labels for key in remove)
+def _done(labels: Mapping[str, str], set_to: Mapping[str, str]) -> bool:
+    """Nothing (more) to write: the assignable label is there, with any value; or our mark is gone, and with it all that
+    was ours: a label without it is of somebody who has written the whole map meanwhile.
+    """
+    return ASSIGNABLE_LABEL in labels if set_to else MARK_LABEL not in labels
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.adapters.errors import Denied, NotFound, Rejected, Unreachable
-from chalicelib.domain.actions import POOL_LABELS, LabelPool
+from chalicelib.domain.actions import POOL_LABELS, LabelPool, UnlabelPool
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.plan import Plan
@@ -356,6 +356,16 @@ def test_a_pool_that_is_overwritten_each_time_is_given_up_for_now() -> None:
         pools.perform(LABEL)
     assert raised.value.keys == (ASSIGNABLE_LABEL,)
     assert len(ocm.writes) == 2
+
+
+def test_a_label_that_somebody_takes_over_while_it_is_taken_away_stays() -> None:
+    """Terraform wrote the whole map at the same moment, with the label and without our mark: it is theirs now."""
+    pools, ocm = writer(*THEIRS.items(), *POOL_LABELS.items())
+    theirs = {**THEIRS, ASSIGNABLE_LABEL: ""}
+    at_request(ocm, "fetch_pool", 2, theirs)
+    pools.perform(UnlabelPool("egress-a", {**THEIRS, **POOL_LABELS}, (), ""))
+    assert ocm.pools["egress-a"].labels == theirs
+    assert len(ocm.writes) == 1
 
 
 def test_a_pool_that_is_gone_is_told() -> None:
