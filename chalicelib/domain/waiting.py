@@ -80,16 +80,17 @@ def named_pools(observed: Snapshot, desired: ClusterSpec, names: Collection[str]
     """The pools meant by *names*: entries of the fleet file (all of them if none is named), or pools of the cluster.
 
     Raises:
-        KeyError: A name is neither; its argument says what is allowed.
+        KeyError: A name is neither, as far as everything could be read; its argument says what is allowed.
     """
     wished = _wished(observed, desired)
     if not names:
         return tuple(wish.name for wish in wished)
     there = {wish.name for wish in wished} | _known_names(observed)
+    blind = any(isinstance(section, Unknown) for section in (observed.nodes, observed.instances, observed.ocm))
     found: list[str] = []
     for name in names:
         of_entry = [wish.name for wish in wished if wish.entry == name]
-        if not of_entry and name not in there:
+        if not of_entry and name not in there and not blind:
             allowed = ", ".join(sorted(there | {wish.entry for wish in wished})) or "none"
             raise KeyError(f"{name!r} is no machine pool of {desired.name}; it has {allowed}")
         found += of_entry or [name]

@@ -126,11 +126,16 @@ def test_an_unknown_pool_is_named_with_those_there_are() -> None:
         waited(seen(), names=("egres",))
 
 
-def test_an_unknown_pool_is_told_whatever_else_is_unknown() -> None:
-    """Without instances and OCM only the fleet file's names are allowed."""
-    blind = seen(ocm=None, instances=Unknown("instances", "503", "EC2"))
+@pytest.mark.parametrize("section", ["instances", "ocm"])
+def test_a_pool_is_called_unknown_only_when_everything_could_be_read(section: str) -> None:
+    """A pool that the fleet file does not list is known by its machines, or in OCM: not while these cannot be read."""
+    blind = seen(**{section: Unknown(section, "503", "")}, **({"instances": ()} if section == "ocm" else {}))
+    listed = replace(seen(), ocm=make.ocm_view(make.pool("a"), make.pool("b")))
+    others = replace(DESIRED, machine_pools=())
+    assert named_pools(blind, others, ["egress-b"]) == ("egress-b",)
+    assert named_pools(listed, others, ["egress-b"]) == ("egress-b",)
     with pytest.raises(BadInput, match=r"it has egress-a$"):
-        waited(blind, names=("egress-x",))
+        waited(blind, seen(), names=("egress-x",))
 
 
 def test_without_any_pool_there_is_nothing_to_wait_for() -> None:
