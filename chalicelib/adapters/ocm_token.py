@@ -18,7 +18,7 @@ from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.errors import AdapterError, Denied, Rejected, Throttled, Unreachable
 from chalicelib.adapters.exchange import Answer, Http, NoAnswer
 from chalicelib.adapters.ocm_answers import SOURCE
-from chalicelib.adapters.secrets import ClientCredentials, CredentialSource
+from chalicelib.adapters.secrets import ClientCredentials, CredentialSource, is_word
 
 OPERATION = "get token"
 
@@ -130,7 +130,7 @@ class OcmToken:
         if answer.status >= 400:
             raise _refusal(answer.status, content, credentials)
         token, lifetime = content.get("access_token"), content.get("expires_in")
-        if answer.status >= 300 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if answer.status >= 300 or not isinstance(token, str) or not is_word(token):
             raise Unreachable(SOURCE, OPERATION, f"the answer of the token endpoint ({answer.status}) holds no token")
         seconds = float(lifetime) if isinstance(lifetime, int | float) and not isinstance(lifetime, bool) else 0.0
         return _Token(token, self._clock() + seconds)

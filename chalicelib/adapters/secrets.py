@@ -87,7 +87,7 @@ class Secrets:
         text = self.text(ref, force=force).strip()
         if text.startswith("{"):
             text = _member(ref, text, "token").strip()
-        if not _is_word(text):
+        if not is_word(text):
             raise Rejected("secrets", "read", f"{describe(ref)} does not hold a token")
         return text
 
@@ -109,7 +109,7 @@ class Secrets:
         found = {}
         for key in ("client_id", "client_secret"):
             value = _member(ref, text, key)
-            if not _is_word(value):
+            if not is_word(value):
                 raise Rejected("secrets", "read", f"{key} in {describe(ref)} is empty, or has blanks or no ASCII in it")
             found[key] = value
         if ":" in found["client_id"]:  # where HTTP's Basic authentication ends the name
@@ -183,7 +183,7 @@ def describe(ref: SecretRef) -> str:
     return f"secret {ref.secret_id}"
 
 
-def _is_word(text: str) -> bool:
+def is_word(text: str) -> bool:
     """Whether it may become part of an HTTP header: a line break in it would become a header of its own."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 

@@ -75,6 +75,7 @@ def test_endpoint_in_trouble_is_asked_again_for_fifteen_seconds(
         (Reply(404, "<html>"), Rejected, "404; is token_url right"),
         (Reply(429), Throttled, "429"),
         (ok({"expires_in": 900}), Unreachable, "holds no token"),
+        (ok({"access_token": "", "expires_in": 900}), Unreachable, "holds no token"),
         (ok({"access_token": "t\r\nX: y", "expires_in": 900}), Unreachable, "holds no token"),
         (html(200), Unreachable, "holds no token"),
         (Reply(302, "", {"Location": "https://elsewhere.example.com"}), Unreachable, "holds no token"),
