@@ -69,9 +69,10 @@ def ask_release(runtime: Runtime, name: str, arguments: argparse.Namespace) -> t
     def approve(plan: Plan) -> bool:
         if arguments.approve is not None and arguments.approve != plan.digest:
             raise BadInput(f"--approve: {arguments.approve} is another plan's digest; this plan's is {plan.digest}")
-        if not arguments.json:
+        approved = bool(arguments.yes or arguments.approve)
+        if approved and not arguments.json:  # otherwise the document shows it
             print(text.release_plan_text(documents.actions_document(plan)), file=sys.stderr)
-        return bool(arguments.yes or arguments.approve)
+        return approved
 
     released = release(desired, outside, approve, _patience(arguments), _say)
     return documents.release_document(desired, released), released
