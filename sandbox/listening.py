@@ -1,6 +1,6 @@
 """A listening socket whose connections do not outlive it: what the sandbox's own HTTP servers have in common.
 
-Belongs here: accepting, TLS and closing. What is answered is the handler's affair.
+Belongs here: accepting, TLS, closing, and a request as it comes. What is answered is the handler's affair.
 """
 
 from __future__ import annotations
@@ -10,8 +10,30 @@ import socket
 import ssl
 import sys
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request; header names are in lower case."""
+
+    method: str
+    path: str
+    raw_query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def segments(self) -> list[str]:
+        """The parts of the path, decoded."""
+        return [unquote(part) for part in self.path.strip("/").split("/")]
 
 
 class Listener(ThreadingHTTPServer):
@@ -68,3 +90,31 @@ class Listener(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join(timeout=2)
+
+
+class Serving:
+    """Serves *http* in a thread of its own, from construction until `close` or the end of the `with` block."""
+
+    def __init__(self, http: Listener, name: str, scheme: str = "http") -> None:
+        self.url = f"{scheme}://{LOOPBACK}:{http.server_address[1]}"
+        self._listener = http
+        self._thread = threading.Thread(
+            target=http.serve_forever, kwargs={"poll_interval": 0.05}, name=name, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and close every connection; a second call does nothing."""
+        if self._thread.is_alive():
+            self._listener.shutdown()
+            self._thread.join()
+            self._listener.server_close()
+            self._listener.close_connections()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from sandbox.kube.api import Api
@@ -21,9 +19,7 @@ from sandbox.kube.cluster import KubeCluster
 from sandbox.kube.errors import ApiError, reason_for
 from sandbox.kube.faults import Fault, RequestRecord
 from sandbox.kube.wire import JSON, Request, Response, render_error
-from sandbox.listening import Listener
-
-_LOOPBACK = "127.0.0.1"
+from sandbox.listening import LOOPBACK, Listener, Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,8 @@ class TlsFiles:
     key: Path
 
 
-class KubeServer:
-    """Serves one cluster on loopback, from construction until :meth:`close` or the end of the ``with`` block.
+class KubeServer(Serving):
+    """Serves one cluster on loopback.
 
     Args:
         cluster: what is served; several servers may serve the same.
@@ -46,33 +42,15 @@ class KubeServer:
     def __init__(self, cluster: KubeCluster, port: int = 0, tls: TlsFiles | None = None) -> None:
         self._closing = threading.Event()
         self._cluster = cluster
-        self._http = _Listener((_LOOPBACK, port), Api(cluster, self._closing.is_set), cluster, tls)
-        scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{_LOOPBACK}:{self._http.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="kube-server", daemon=True
-        )
-        self._thread.start()
+        listener = _Listener((LOOPBACK, port), Api(cluster, self._closing.is_set), cluster, tls)
+        super().__init__(listener, "kube-server", "https" if tls else "http")
 
     def close(self) -> None:
         """Stop listening, end watches, close every connection; a second call does nothing."""
-        if self._closing.is_set():
-            return
         self._closing.set()
         with self._cluster.store.changed:
             self._cluster.store.changed.notify_all()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-        self._http.close_connections()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().close()
 
 
 class _Listener(Listener):

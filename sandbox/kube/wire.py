@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import yaml
 
 from sandbox.kube import protobuf
 from sandbox.kube.errors import ApiError, Cause, bad_request, invalid
 from sandbox.kube.resources import Resource
+from sandbox.listening import HttpRequest
 
 JSON, YAML, TEXT = "application/json", "application/yaml", "text/plain; charset=utf-8"
 
@@ -58,24 +59,13 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(HttpRequest):
     """One HTTP request; header names are in lower case."""
-
-    method: str
-    path: str
-    raw_query: str
-    headers: Mapping[str, str]
-    body: bytes
 
     @property
     def query(self) -> dict[str, str]:
         """The parameters; of a repeated one the first."""
         return {name: values[0] for name, values in parse_qs(self.raw_query, keep_blank_values=True).items()}
-
-    @property
-    def segments(self) -> list[str]:
-        """The parts of the path, decoded."""
-        return [unquote(part) for part in self.path.strip("/").split("/")]
 
     @property
     def content_type(self) -> str:

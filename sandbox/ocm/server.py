@@ -5,50 +5,25 @@ Belongs here: connections and bytes. What is answered is decided in `api`.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from sandbox.kube import Fault
-from sandbox.listening import Listener
+from sandbox.listening import LOOPBACK, Listener, Serving
 from sandbox.ocm.api import Ocm
 from sandbox.ocm.errors import OcmError
 from sandbox.ocm.tokens import TOKEN_PATH
 from sandbox.ocm.wire import JSON, Request, Response, record
 
-_LOOPBACK = "127.0.0.1"
 
-
-class OcmServer:
-    """Serves *ocm* on loopback over plain HTTP, from construction until `close` or the end of the `with` block."""
+class OcmServer(Serving):
+    """Serves *ocm* on loopback over plain HTTP."""
 
     def __init__(self, ocm: Ocm, port: int = 0) -> None:
-        self._http = _Listener((_LOOPBACK, port), ocm)
-        self.url = f"http://{_LOOPBACK}:{self._http.server_address[1]}"
+        super().__init__(_Listener((LOOPBACK, port), ocm), "ocm-server")
         self.token_url = self.url + TOKEN_PATH
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="ocm-server", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening and close every connection."""
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-        self._http.close_connections()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Listener(Listener):

@@ -8,32 +8,22 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+from sandbox.listening import HttpRequest
 from sandbox.ocm.errors import bad_request
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(HttpRequest):
     """One HTTP request; header names are in lower case."""
-
-    method: str
-    path: str
-    raw_query: str
-    headers: Mapping[str, str]
-    body: bytes
 
     @property
     def query(self) -> dict[str, str]:
         """The parameters."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
-
-    @property
-    def segments(self) -> list[str]:
-        """The parts of the path, decoded."""
-        return [unquote(part) for part in self.path.strip("/").split("/")]
 
     @property
     def form(self) -> dict[str, str]:
