@@ -17,6 +17,7 @@ from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.cluster import KubernetesApi
 from chalicelib.adapters.cluster_wire import ClusterWire, Patience
 from chalicelib.adapters.ec2 import Ec2Api
+from chalicelib.connecting import Adapters
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.settings import Settings
 from sandbox.faults.calls import Calls, ProcessEnded
@@ -44,7 +45,7 @@ class Gate(CallCounter):
         super().add(system, operation)
 
 
-class MortalAdapters(wiring.Adapters):
+class MortalAdapters(Adapters):
     """The product's adapters behind the gate, each call tried once.
 
     AWS clients outlive the process, because building them takes longer than everything else; they remember nothing.

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.errors import Rejected
+from chalicelib.connecting import Adapters
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, OcmSpec, SecretRef
 from chalicelib.settings import Settings
-from chalicelib.wiring import Adapters
 from sandbox.ocm import ACCOUNT_SECRET, Ocm, OcmCluster, OcmServer, PoolsWithoutMachines, cluster_document
 from sandbox.rosa import Scenario
 
