@@ -117,7 +117,9 @@ def test_an_end_nobody_knew_the_beginning_of_says_so() -> None:
     """A message that could not be sent in time is not a riddle."""
     body = render(told_once(occasion=Occasion.RESOLVED, heard=False)).body
     assert "over before anybody had been told of its beginning" in body
-    assert "Ended:   without a change of ours" in body
+    assert f"Ended:   perhaps by a visit that was cut short; it had set out to: {REPAIR}" in body
+    unaided = told(finding(repaired_by=""), occasion=Occasion.RESOLVED)
+    assert "Ended:   without a change of ours" in render((replace(unaided[0], heard=False),)).body
 
 
 def test_an_end_is_told_in_the_words_of_the_beginning_with_what_was_done() -> None:
