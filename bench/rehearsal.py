@@ -19,7 +19,7 @@ from bench.planning import settle, snapshot, wish
 from bench.results import Result, Row
 from chalicelib.domain.actions import Action
 from chalicelib.domain.planning import plan
-from chalicelib.domain.rehearsal import Rehearsal, rehearse
+from chalicelib.domain.rehearsing.rehearsal import Rehearsal, rehearse
 from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.spec import ClusterSpec, PolicySpec
 

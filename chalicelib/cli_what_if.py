@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.rehearsed_planning import plan_rehearsed
+from chalicelib.domain.rehearsing.twinning import is_noticed
+from chalicelib.domain.rehearsing.what_if import Answer, NotPossible, Question, what_if
 from chalicelib.domain.snapshot import Unknown
 from chalicelib.domain.spec import ClusterSpec, PolicySpec
 from chalicelib.domain.terrain import all_known
-from chalicelib.domain.twinning import is_noticed
-from chalicelib.domain.what_if import Answer, NotPossible, Question, what_if
 from chalicelib.fleet.load import parse_policies
 from chalicelib.fleet.problems import FleetError
 from chalicelib.problems import BadInput

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.credential import TokenClaims, ending_finding
+from chalicelib.domain.drift.credential import TokenClaims, ending_finding
 from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.messages import SUBJECT_LIMIT, Alert, Occasion, Place, Told, render_alert
 from chalicelib.domain.plan import plain
 from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import Snapshot
+from chalicelib.domain.telling.messages import SUBJECT_LIMIT, Alert, Occasion, Place, Told, render_alert
 from tests import factories as make
 from tests.situations import ADDRESSES, SITUATIONS
 
@@ -27,17 +27,17 @@ TEXTS = Path(__file__).parent / "alert_texts"
 POLICY = make.policy("ns", *ADDRESSES)
 
 SHOWN_ELSEWHERE = {
-    Kind.OCM_CLUSTER_NOT_READY: "tests/domain/test_pooling.py",
-    Kind.OCM_CLUSTER_MISMATCH: "tests/domain/test_pooling.py",
-    Kind.POOL_IMPOSSIBLE: "tests/domain/test_pooling.py",
+    Kind.OCM_CLUSTER_NOT_READY: "tests/domain/machine_pools/test_pooling.py",
+    Kind.OCM_CLUSTER_MISMATCH: "tests/domain/machine_pools/test_pooling.py",
+    Kind.POOL_IMPOSSIBLE: "tests/domain/machine_pools/test_pooling.py",
     Kind.POOL_CONFLICT: "tests/usecases",
-    Kind.POOL_SHORT: "tests/domain/test_pooling.py",
+    Kind.POOL_SHORT: "tests/domain/machine_pools/test_pooling.py",
     Kind.SUBNET_CHANGED: "tests/domain",
     Kind.INTERFACE_UNTAGGED: "tests/domain",
     Kind.ADDRESS_LEFTOVER: "tests/domain",
-    Kind.ADDRESS_FLAPPING: "tests/domain/test_flapping.py",
+    Kind.ADDRESS_FLAPPING: "tests/domain/drift/test_flapping.py",
     Kind.SELECTOR_OVERLAP: "tests/domain",
-    Kind.NODE_OUTSIDE_POOLS: "tests/domain/test_labelling.py",
+    Kind.NODE_OUTSIDE_POOLS: "tests/domain/machine_pools/test_labelling.py",
 }
 """Kinds that no situation here leads to, and where their words are looked at."""
 

@@ -11,8 +11,8 @@ from botocore import xform_name
 from botocore.session import get_session
 
 from chalicelib import cli
-from chalicelib.domain.advice import COMMANDS, commands_for
 from chalicelib.domain.findings import Kind
+from chalicelib.domain.telling.advice import COMMANDS, commands_for
 
 PAGES = Path(__file__).parents[1] / "docs" / "runbooks"
 HEADINGS = ["Symptom", "Check by hand", "Cause", "Repair", "What the tool does"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.errors import Rejected
-from chalicelib.domain.messages import SUBJECT_LIMIT, Alert
+from chalicelib.domain.telling.messages import SUBJECT_LIMIT, Alert
 
 IAM_ACTIONS = frozenset({"sns:Publish"})
 

@@ -13,7 +13,7 @@ from chalicelib.adapters.cluster_answers import SOURCE
 from chalicelib.adapters.cluster_wire import ClusterWire, Request
 from chalicelib.adapters.errors import Unreachable
 from chalicelib.adapters.secrets import Secrets, TokenSource, describe
-from chalicelib.domain.credential import IssuedToken, ServiceAccount, read_claims
+from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount, read_claims
 from chalicelib.domain.spec import SecretRef
 
 PROOF = "/apis/k8s.ovn.org/v1/egressips"

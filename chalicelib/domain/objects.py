@@ -18,9 +18,9 @@ from chalicelib.domain.actions import (
     DeleteEgressIp,
 )
 from chalicelib.domain.findings import Finding, Kind, Severity, some_of
-from chalicelib.domain.placement import Placement
+from chalicelib.domain.healing.remedies import Remedies
 from chalicelib.domain.plan import Withheld
-from chalicelib.domain.remedies import Remedies
+from chalicelib.domain.policies.placement import Placement
 from chalicelib.domain.selectors import SpecDifference, compare_selectors, manager_of
 from chalicelib.domain.snapshot import EgressIp, EgressIpSpec
 from chalicelib.domain.spec import PolicySpec

@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.domain.actions import Action
 from chalicelib.domain.findings import Finding
-from chalicelib.domain.rehearsal import Rehearsal
+from chalicelib.domain.rehearsing.rehearsal import Rehearsal
 from chalicelib.domain.verdicts import Verdict
 
 

@@ -8,24 +8,24 @@ judge every address (`verdicts`) and decide what to do about those that don't se
 
 from __future__ import annotations
 
-from chalicelib.domain.address_findings import diagnose_addresses
 from chalicelib.domain.capacity import report_capacity
-from chalicelib.domain.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
+from chalicelib.domain.drift.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
+from chalicelib.domain.drift.flapping import notice_moves
+from chalicelib.domain.drift.overlaps import diagnose_overlaps
+from chalicelib.domain.drift.surroundings import diagnose_surroundings
 from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
-from chalicelib.domain.flapping import notice_moves
-from chalicelib.domain.labelling import plan_node_labels
+from chalicelib.domain.healing.address_findings import diagnose_addresses
+from chalicelib.domain.healing.remedies import plan_remedies
+from chalicelib.domain.machine_pools.labelling import plan_node_labels
+from chalicelib.domain.machine_pools.pooling import obstacle_in_ocm, plan_pools
 from chalicelib.domain.objects import plan_objects
-from chalicelib.domain.overlaps import diagnose_overlaps
-from chalicelib.domain.placement import NO_HOLDS, Holds, place
 from chalicelib.domain.plan import Allocation, Plan, Withheld
-from chalicelib.domain.pooling import obstacle_in_ocm, plan_pools
+from chalicelib.domain.policies.placement import NO_HOLDS, Holds, place
+from chalicelib.domain.policies.reserving import plan_reservations
 from chalicelib.domain.pools import ASLEEP, OcmView
-from chalicelib.domain.remedies import plan_remedies
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
-from chalicelib.domain.reserving import plan_reservations
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.surroundings import diagnose_surroundings
 from chalicelib.domain.terrain import Terrain, all_known, is_our_object
 from chalicelib.domain.verdicts import Verdict, judge
 

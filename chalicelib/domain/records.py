@@ -19,7 +19,7 @@ DUE outlives a message that could not be sent. RESOLVED is kept for a while, so 
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """A finding's memory between visits. Times in UTC. How the fields change is `domain.life`.
+    """A finding's memory between visits. Times in UTC. How the fields change is `domain.telling.life`.
 
     Attributes:
         state: One of the four above.

@@ -17,7 +17,7 @@ from dataclasses import replace
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity
 from chalicelib.domain.plan import Plan, Withheld
 from chalicelib.domain.planning import in_telling_order, plan
-from chalicelib.domain.rehearsal import Objection, rehearse
+from chalicelib.domain.rehearsing.rehearsal import Objection, rehearse
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.spec import ClusterSpec

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.adapters.errors import AdapterError
-from chalicelib.domain.credential import SHORTEST_LIFE, TokenClaims, ending_finding, read_claims
+from chalicelib.domain.drift.credential import SHORTEST_LIFE, TokenClaims, ending_finding, read_claims
 from chalicelib.domain.findings import Finding
 from chalicelib.usecases.ports import ClusterToken
 

@@ -13,10 +13,10 @@ from chalicelib.domain.findings import Finding, some_of
 from chalicelib.domain.plan import Plan, action_document, plain
 from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import RunRecord
+from chalicelib.domain.rehearsing.what_if import Answer
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.verdicts import Verdict
-from chalicelib.domain.what_if import Answer
 from chalicelib.usecases.act import Report
 from chalicelib.usecases.releasing import Released
 from chalicelib.usecases.visit import Look, Outcome

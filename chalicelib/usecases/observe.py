@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from chalicelib.adapters.errors import AdapterError, NotFound
 from chalicelib.adapters.ocm_answers import SOURCE as OCM
-from chalicelib.domain.contenders import (
+from chalicelib.domain.drift.contenders import (
     MOST_NAMESPACES,
     any_may_meet,
     contenders_of,

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
-from chalicelib.domain.credential import IssuedToken, ServiceAccount
-from chalicelib.domain.messages import Alert
+from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount
 from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
 from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import FindingRecord, RunRecord
@@ -27,6 +26,7 @@ from chalicelib.domain.snapshot import (
     Reservation,
     Subnet,
 )
+from chalicelib.domain.telling.messages import Alert
 
 
 class ClusterApi(Protocol):

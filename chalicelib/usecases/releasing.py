@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.actions import Action, DeleteEgressIp, ReleaseReservation, UnlabelNode, UnlabelPool
 from chalicelib.domain.capacity import report_capacity
+from chalicelib.domain.machine_pools.pooling import obstacle_in_ocm
 from chalicelib.domain.plan import Plan
-from chalicelib.domain.pooling import obstacle_in_ocm
 from chalicelib.domain.releasing import Release, plan_release
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode

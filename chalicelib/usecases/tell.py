@@ -1,4 +1,4 @@
-"""Tell: findings become messages to people. What is due is decided by `domain.life`; here it is remembered and sent.
+"""Tell: findings become messages to people. `domain.telling.life` decides what is due; here it is remembered and sent.
 
 The order keeps people from hearing nothing, and from hearing twice: that a message is due is stored before it is sent
 (a claim, conditional on what was read: of two visits only one gets it), and that it was told after. A visit killed in
@@ -13,7 +13,9 @@ from datetime import datetime
 
 from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.findings import Finding
-from chalicelib.domain.life import (
+from chalicelib.domain.quiet import Quiet
+from chalicelib.domain.records import SEEN, FindingRecord
+from chalicelib.domain.telling.life import (
     Step,
     Timing,
     claim,
@@ -24,9 +26,7 @@ from chalicelib.domain.life import (
     step_seen,
     told,
 )
-from chalicelib.domain.messages import Alert, Occasion, Place, Told, render_alert
-from chalicelib.domain.quiet import Quiet
-from chalicelib.domain.records import SEEN, FindingRecord
+from chalicelib.domain.telling.messages import Alert, Occasion, Place, Told, render_alert
 from chalicelib.usecases.ports import Alerts, Memory
 
 __all__ = ["Bulletin", "Timing", "foretell", "tell"]

@@ -14,7 +14,6 @@ from chalicelib.adapters.errors import AdapterError
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import SEEN_IN_OCM, Finding, Kind
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
-from chalicelib.domain.messages import RUNBOOKS, Place
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.pools import OcmView
 from chalicelib.domain.quiet import Quiet, Silence, quiet_of
@@ -23,6 +22,7 @@ from chalicelib.domain.rehearsed_planning import plan_rehearsed
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembered
 from chalicelib.domain.snapshot import Known, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
+from chalicelib.domain.telling.messages import RUNBOOKS, Place
 from chalicelib.usecases.act import Report, execute
 from chalicelib.usecases.credential import keep_token
 from chalicelib.usecases.observe import observe

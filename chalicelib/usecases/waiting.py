@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from chalicelib.domain.machine_pools.waiting import PoolProgress, named_pools, pool_progress
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.waiting import PoolProgress, named_pools, pool_progress
 from chalicelib.problems import BadInput
 
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.adapters.errors import AdapterError, Unreachable
-from chalicelib.domain.messages import Alert
 from chalicelib.domain.quiet import Silence
 from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.domain.telling.messages import Alert
 
 EVERYTHING = "*"
 """Stands for every operation of an adapter."""

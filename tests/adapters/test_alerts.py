@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.alerts import CUT_NOTE, IAM_ACTIONS, SnsAlerts, cut
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.errors import Denied, NotFound, Rejected
-from chalicelib.domain.messages import Alert
+from chalicelib.domain.telling.messages import Alert
 from sandbox.aws import AwsSandbox
 from tests.adapters.aws_helpers import query_error, xml
 from tests.adapters.wire import Reply, ScriptedServer

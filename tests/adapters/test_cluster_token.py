@@ -13,7 +13,7 @@ from chalicelib.adapters.cluster_token import ClusterTokenStore
 from chalicelib.adapters.cluster_wire import ClusterWire, Patience
 from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Unreachable
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.domain.credential import ServiceAccount, read_claims
+from chalicelib.domain.drift.credential import ServiceAccount, read_claims
 from chalicelib.domain.spec import SecretRef
 from sandbox.aws import AwsSandbox
 from sandbox.kube import Fault, KubeCluster, KubeServer

@@ -17,7 +17,7 @@ from chalicelib.adapters.cluster_token import ClusterTokenStore
 from chalicelib.adapters.cluster_wire import ClusterWire
 from chalicelib.adapters.errors import Denied
 from chalicelib.adapters.secrets import Secrets
-from chalicelib.domain.credential import ServiceAccount
+from chalicelib.domain.drift.credential import ServiceAccount
 from chalicelib.domain.snapshot import EgressIpSpec
 from chalicelib.domain.spec import SecretRef
 from sandbox.rosa import PoolSpec, Scenario

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.life import Timing
-from chalicelib.domain.messages import Alert, Occasion, Place
+from chalicelib.domain.telling.life import Timing
+from chalicelib.domain.telling.messages import Alert, Occasion, Place
 from chalicelib.usecases.tell import foretell, tell
 from tests import factories
 from tests.fakes import FakeMemory

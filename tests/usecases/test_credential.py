@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.adapters.errors import AdapterError, Denied, Unreachable
-from chalicelib.domain.credential import IssuedToken, ServiceAccount
+from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.spec import Mode
 from chalicelib.usecases.credential import keep_token
-from tests.domain.test_credential import ACCOUNT, ISSUED, jwt
+from tests.domain.drift.test_credential import ACCOUNT, ISSUED, jwt
 from tests.usecases.test_visit import World
 
 DAY = timedelta(days=1)

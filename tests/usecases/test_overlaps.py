@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.adapters.errors import Denied
-from chalicelib.domain.contenders import MOST_NAMESPACES
+from chalicelib.domain.drift.contenders import MOST_NAMESPACES
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.snapshot import EgressIpSpec
 from tests import factories

@@ -14,8 +14,8 @@ from chalicelib.adapters.errors import Denied, NotFound, Rejected, Unreachable
 from chalicelib.domain.actions import POOL_LABELS, LabelPool, UnlabelPool
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import Kind, Severity
+from chalicelib.domain.machine_pools.pooling import plan_pools
 from chalicelib.domain.plan import Plan
-from chalicelib.domain.pooling import plan_pools
 from chalicelib.domain.pools import MachinePool, OcmCluster, OcmView, Scaling
 from chalicelib.domain.remembered import NOTHING_REMEMBERED
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL

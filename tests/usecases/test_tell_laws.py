@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from chalicelib.domain.findings import Severity
-from chalicelib.domain.messages import Occasion
+from chalicelib.domain.telling.messages import Occasion
 from tests.usecases.histories import (
     HEALTHY,
     JUMPS,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.machine_pools.waiting import named_pools
 from chalicelib.domain.pools import MachinePool, Scaling
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import PoolCreation, PoolSpec
-from chalicelib.domain.waiting import named_pools
 from chalicelib.problems import BadInput
 from chalicelib.usecases.waiting import Patience, Waited, wait
 from tests import factories as make
