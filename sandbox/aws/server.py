@@ -7,6 +7,7 @@ moto's state belongs to the process, so one `AwsSandbox` runs at a time; when it
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -168,7 +169,8 @@ class AwsSandbox:
             "aws_access_key_id": "sandbox",
             "aws_secret_access_key": "sandbox",
         }
-        client = boto3.session.Session().client(service, **{**reach, **options})
+        with _building:
+            client = _session().client(service, **{**reach, **options})
         if not options:
             self._clients[service, region] = client
         return client
@@ -263,6 +265,16 @@ class AwsSandbox:
             with contextlib.closing(chunks) if hasattr(chunks, "close") else contextlib.nullcontext():
                 body = b"".join(chunks)
         return seen[-1], body
+
+
+@functools.cache
+def _session() -> Any:
+    """One for every sandbox of the process: reading the descriptions of the services takes a session seconds."""
+    return boto3.session.Session()
+
+
+_building = threading.Lock()
+"""Making clients is not safe from several threads, using them is (botocore's documentation)."""
 
 
 def _reset_moto() -> None:
