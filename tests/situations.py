@@ -18,6 +18,11 @@ from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, Fak
 
 OCM_ID = factories.ocm_cluster().id
 ADDRESSES = ("10.10.100.253", "10.10.150.253", "10.10.200.253")
+REFUSED = (
+    "Error processing cloud assignment request, err: UnauthorizedOperation: You are not authorized to perform this"
+    " operation.\n\tstatus code: 403, request id: 31c8a1f0-93e3-4ae1-a4a5-7b1a5cb9c1a5"
+)
+"""The cloud network controller's message of an assignment that EC2 denied, as recorded."""
 PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
 
 
@@ -41,6 +46,17 @@ class World:
     def settle(self) -> None:
         self.visit()
         assign_all(self.cluster, self.ec2)
+
+    def loses(self, address: str, *, status: bool = True, cpic: bool = True) -> None:
+        """The address is on no interface any more; nor in any status, and has no CPIC, unless told otherwise."""
+        for there in self.ec2.interfaces.values():
+            left = tuple(a for a in there.addresses if str(a) != address)
+            self.ec2.interfaces[there.id] = replace(there, addresses=left)
+        for name, egress_ip in self.cluster.egress_ips.items():
+            items = tuple(item for item in egress_ip.items if item[0] != address or not status)
+            self.cluster.egress_ips[name] = replace(egress_ip, items=items)
+        if cpic:
+            del self.cluster.cpics[address]
 
 
 def first_visit() -> Outcome:
@@ -71,9 +87,11 @@ def drifted() -> Outcome:
     del world.ec2.reservations["scr-10.10.100.253/32"]
     there = world.ec2.reservations["scr-10.10.200.253/32"]
     world.ec2.reservations[there.id] = replace(there, tags={**there.tags, "egress-keeper/policy/ns": "", "team": "a"})
-    failed = factories.cpic(ADDRESSES[1], "node-b0", assigned="False", message="denied")
-    world.cluster.cpics[ADDRESSES[1]] = failed
-    del world.cluster.cpics[ADDRESSES[2]]
+    world.loses(ADDRESSES[1])
+    world.cluster.cpics[ADDRESSES[1]] = factories.cpic(
+        ADDRESSES[1], "node-b0", assigned="False", reason="CloudResponseError", message=REFUSED
+    )
+    world.loses(ADDRESSES[2], status=False)
     world.desired = replace(world.desired, mode=Mode.OBSERVE)
     world.visit()
     world.clock.advance(120)
@@ -137,9 +155,8 @@ def lost_in_ec2() -> Outcome:
     """An address is on no interface any more, and the cluster does not know; one waits to be put back into its list."""
     world = World()
     world.settle()
-    for there in world.ec2.interfaces.values():
-        left = tuple(a for a in there.addresses if str(a) != ADDRESSES[0])
-        world.ec2.interfaces[there.id] = replace(there, addresses=left)
+    world.loses(ADDRESSES[0], status=False, cpic=False)
+    world.loses(ADDRESSES[2])
     cycled = world.cluster.egress_ips["ns"]
     world.cluster.egress_ips["ns"] = replace(
         cycled,

@@ -119,6 +119,7 @@ class Terrain:
         self.cpic_by_address: Mapping[str, Cpic] = {cpic.address: cpic for cpic in observed.cpics}
         self.egress_ip_by_name: Mapping[str, EgressIp] = {eip.name: eip for eip in observed.egress_ips}
         self.instance_by_id: Mapping[str, Instance] = {instance.id: instance for instance in observed.instances}
+        self.node_by_name: Mapping[str, Node] = {node.name: node for node in observed.nodes}
         self.node_by_instance: Mapping[str, Node] = {
             node.instance_id: node for node in observed.nodes if node.instance_id
         }

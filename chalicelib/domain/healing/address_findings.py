@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Severity
 from chalicelib.domain.healing.remedies import Remedies
-from chalicelib.domain.healing.treatment import Outlook, Step
+from chalicelib.domain.healing.treatment import Need, Outlook, Step
 from chalicelib.domain.healing.troubles import Trouble, kind_of, subject_of, trouble_of
+from chalicelib.domain.snapshot import EgressIpConfig
 from chalicelib.domain.spec import Mode
 from chalicelib.domain.terrain import LEAVING_TIME, Terrain, parse_address
 from chalicelib.domain.verdicts import State, Verdict
@@ -21,7 +22,7 @@ _HEADLINE = {
     Trouble.UNASSIGNED: "is listed by the EgressIP and assigned to no node",
     Trouble.UNBACKED: "is on no such node as the EgressIP's status says",
     Trouble.STATUS_LOST: "is on its node, but the EgressIP's status does not say so",
-    Trouble.STALE_CPIC: "is held by a CloudPrivateIPConfig left over from another EgressIP",
+    Trouble.STALE_CPIC: "is held by the CloudPrivateIPConfig of another EgressIP",
     Trouble.REFUSED: "could not be put on its node's network interface",
     Trouble.THROTTLED: "could not be put on its node's network interface: EC2 throttles the cloud network controller",
     Trouble.FULL: "could not be put on its node's network interface: that holds as many addresses as it may",
@@ -40,6 +41,11 @@ _CYCLE_BY_HAND = (
     " back; the other addresses serve on"
 )
 
+_WHOSE = (
+    "Find out whose interface it is, with `aws ec2 describe-network-interfaces --region {region} --filters"
+    " Name=addresses.private-ip-address,Values={address}`"
+)
+
 _TODO = {
     Trouble.UNASSIGNED: "See `oc get events -n default --field-selector involvedObject.kind=EgressIP`; then change any"
     " label of the EgressIP, which makes OVN-Kubernetes look again and moves nothing that is healthy.",
@@ -55,16 +61,15 @@ _TODO = {
     f" {_CYCLE_BY_HAND}.",
     Trouble.DENIED: "See that the interface has the tag red-hat-managed=true (HCP), and that neither the controller's"
     f" role nor a service control policy denies ec2:AssignPrivateIpAddresses. After that {_CYCLE_BY_HAND}.",
-    Trouble.HELD: "Find out whose interface it is, with `aws ec2 describe-network-interfaces --filters"
-    " Name=addresses.private-ip-address,Values={address}`: the address can be had only when it is free there. Or"
-    " choose another one in the fleet file.",
+    Trouble.HELD: f"{_WHOSE}: the address can be had only when it is free there. Or choose another one in the fleet"
+    " file.",
     Trouble.NODE_GONE: f"By hand: {_CYCLE_BY_HAND}.",
     Trouble.UNANSWERED: "See why it does not run: `oc -n openshift-cloud-network-config-controller get pods` (on HCP it"
     " runs with the hosted control plane). Once it does, it takes this up by itself.",
-    Trouble.LOST: "By hand: `aws ec2 assign-private-ip-addresses` to the node's first network interface; the cloud"
-    " network controller never looks again by itself.",
-    Trouble.ELSEWHERE: "Find out whose interface it is, with `aws ec2 describe-network-interfaces --filters"
-    " Name=addresses.private-ip-address,Values={address}`: the address can come back only when it is free there.",
+    Trouble.LOST: "By hand: `aws ec2 assign-private-ip-addresses --region {region} --network-interface-id {interface}"
+    " --private-ip-addresses {address}`, to the first network interface of its node; the cloud network controller never"
+    " looks again by itself.",
+    Trouble.ELSEWHERE: f"{_WHOSE}: the address can come back only when it is free there.",
     Trouble.CYCLING: "If it takes long: `oc describe cloudprivateipconfig {address}` says what still holds it.",
     Trouble.RETURNING: "If it takes long: `oc describe cloudprivateipconfig {address}` says what holds it up.",
 }
@@ -97,8 +102,8 @@ def diagnose_addresses(
             subject_of(verdict),
             _severity(terrain, outlook, others_serve=verdict.policy in served),
             f"{verdict.address} ({verdict.policy}, {verdict.zone}) {_HEADLINE[trouble]}.",
-            impact=FAIL_OPEN,
-            todo=_todo(verdict, trouble, outlook),
+            impact=_impact(verdict),
+            todo=_todo(terrain, verdict, trouble, outlook),
             repaired_by=_repair(outlook, repairs.get(verdict.policy, "")),
             remedy=outlook.remedy if outlook else "",
             cause=f"zone {verdict.zone}" if _zone_is_lost(terrain, verdict) else _CAUSE.get(trouble, ""),
@@ -130,18 +135,39 @@ def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | Non
     return round(patience.total_seconds())
 
 
-def _todo(verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
-    todo = _TODO[trouble].format(address=verdict.address)
+def _impact(verdict: Verdict) -> str:
+    """OVN-Kubernetes goes by the status alone: what that names it uses, whether EC2 has it there or not."""
+    if not (verdict.claimed_node and verdict.in_spec):
+        return FAIL_OPEN
+    if verdict.claimed_node == verdict.interface_node:
+        return "It may serve for now; nothing moves it when its node goes."
+    return "Connections that OVN-Kubernetes sends out by it hang: replies do not come back."
+
+
+def _todo(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
+    held = outlook is not None and outlook.need is Need.HOLDER and trouble is not Trouble.HELD
+    todo = _TODO[Trouble.ELSEWHERE if held else trouble].format(
+        address=verdict.address, region=terrain.desired.region, interface=_first_interface(terrain, verdict)
+    )
     if outlook is None or not (outlook.person or outlook.remedy):
         return todo
     if outlook.person:
         return f"A person is needed: {outlook.person}. {todo}"
-    if outlook.remedy.startswith("waits for"):
+    if outlook.need is Need.TIME:
+        return f"Nothing here yet ({outlook.remedy}); before that, what is done by hand is in vain as well."
+    if outlook.need is Need.ROOM:
         return f"Nothing, if the zone gets room by itself ({outlook.remedy}); if not, scale up its machine pool."
     if todo.startswith("If "):
         return f"Nothing yet ({outlook.remedy}). {todo}"
     by_hand = todo.removeprefix("By hand: ")
     return f"Nothing yet ({outlook.remedy}). If it can't wait, by hand: {by_hand[:1].lower()}{by_hand[1:]}"
+
+
+def _first_interface(terrain: Terrain, verdict: Verdict) -> str:
+    """The one on which its node carries egress addresses, by the annotation; a placeholder where that is silent."""
+    cpic = terrain.cpic_by_address.get(verdict.address)
+    node = terrain.node_by_name.get(cpic.status_node) if cpic is not None else None
+    return node.egress_config.interface if node and isinstance(node.egress_config, EgressIpConfig) else "ENI"
 
 
 def _zone_is_lost(terrain: Terrain, verdict: Verdict) -> bool:

@@ -63,6 +63,16 @@ class Step(StrEnum):
     ASSIGN = "assign"
 
 
+class Need(StrEnum):
+    """What has to come first: before it, what is done by hand helps no more than a remedy."""
+
+    NOTHING = "nothing"
+    ROOM = "room"
+    TIME = "time"
+    HOLDER = "holder"
+    """Another network interface has to let go of the address, and won't by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What becomes of one trouble.
@@ -76,6 +86,7 @@ class Outlook:
         returns: This plan puts the address back.
         action: For a step that is not written into the object.
         patience: For how long the platform may still heal it by itself; people need not hear of it before.
+        need: What has to come first.
     """
 
     kind: Kind
@@ -86,6 +97,7 @@ class Outlook:
     returns: bool = False
     action: AssignAddress | None = None
     patience: timedelta = timedelta()
+    need: Need = Need.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +162,29 @@ class Patient:
     # What stands in the way
 
     def _blocked(self) -> Outlook | None:
+        node = self.verdict.interface_node
+        if node and node == self.verdict.claimed_node:
+            return self._asks(f"it is on node {node}, as the status says, and may serve: a cycle would interrupt that")
         holder = in_the_way(self.ward.terrain, self.verdict.address)
         if holder is not None and is_leaving(self.ward.terrain, holder):
-            return self._says(f"waits until {holder.holder or holder.id}, which is on its way out, lets go of it")
+            name = holder.holder or holder.id
+            return self._says(f"waits until {name}, which is on its way out, lets go of it", Need.TIME)
         if holder is not None:
-            return self._asks(f"network interface {holder.id} ({holder.holder}) has the address, and it is not ours")
+            left = holder.instance_id in self.ward.terrain.instance_by_id
+            whose = "nothing asks for it there" if left else "it is not ours"
+            person = f"network interface {holder.id} ({holder.holder}) has the address, and {whose}"
+            return replace(self._asks(person), need=Need.HOLDER)
         if self.ward.blind:
-            return self._says(f"waits for host-cidrs of node {self.ward.blind[0]}: until then every remedy is lost")
+            node = self.ward.blind[0]
+            return self._says(f"waits for host-cidrs of node {node}: until then every remedy is lost", Need.TIME)
         landing = self.ward.landing(self.verdict)
         if not landing:
-            return self._says("waits for a node: no eligible one of its subnet is without an address of the EgressIP")
+            text = "waits for a node: no eligible one of its subnet is without an address of the EgressIP"
+            return self._says(text, Need.ROOM)
         if full := sorted(row.node for row in landing if not self.ward.has_room(self.verdict, row)):
-            return self._says(f"waits for room: OVN-Kubernetes would put it on {full[0]}, which has none")
+            return self._says(f"waits for room: OVN-Kubernetes would put it on {full[0]}, which has none", Need.ROOM)
         if leaving := self._leaving_node():
-            return self._says(f"waits until node {leaving}, whose instance is gone, is gone too")
+            return self._says(f"waits until node {leaving}, whose instance is gone, is gone too", Need.TIME)
         return None
 
     def _leaving_node(self) -> str:
@@ -172,7 +193,7 @@ class Patient:
         Once the Node object goes, so does the release; before that, a cycle would only have it fail again and again.
         """
         cpic = self.ward.terrain.cpic_by_address.get(self.verdict.address)
-        there = next((n for n in self.ward.terrain.observed.nodes if cpic and n.name == cpic.status_node), None)
+        there = self.ward.terrain.node_by_name.get(cpic.status_node) if cpic is not None else None
         if there is None:
             return ""
         instance = self.ward.terrain.instance_by_id.get(there.instance_id or "")
@@ -273,8 +294,8 @@ class Patient:
         """Whether EC2 shows why it denies it (HCP): then a try is in vain before the tag is there."""
         terrain = self.ward.terrain
         cpic = terrain.cpic_by_address.get(self.verdict.address)
-        instances = {node.name: node.instance_id for node in terrain.observed.nodes}
-        instance = terrain.instance_by_id.get(instances.get(cpic.spec_node if cpic else "") or "")
+        node = terrain.node_by_name.get(cpic.spec_node) if cpic is not None else None
+        instance = terrain.instance_by_id.get((node.instance_id if node is not None else None) or "")
         there = next((i for i in terrain.observed.interfaces if instance and i.id == instance.interface_id), None)
         return bool(terrain.hosted and there and there.tags is not None and there.tags.get(MANAGED_TAG) != "true")
 
@@ -283,8 +304,8 @@ class Patient:
         cpic = self.ward.terrain.cpic_by_address.get(self.verdict.address)
         return cpic is not None and cpic.assigned == "False"
 
-    def _says(self, remedy: str) -> Outlook:
-        return Outlook(self.kind, remedy=remedy)
+    def _says(self, remedy: str, need: Need = Need.NOTHING) -> Outlook:
+        return Outlook(self.kind, remedy=remedy, need=need)
 
     def _asks(self, person: str) -> Outlook:
         return Outlook(self.kind, person=person)

@@ -108,7 +108,7 @@ def subject_of(verdict: Verdict) -> str:
 
 
 def _failure(terrain: Terrain, cpic: Cpic) -> Trouble:
-    nodes = {node.name for node in terrain.observed.nodes}
+    nodes = terrain.node_by_name
     if cpic.spec_node not in nodes or (cpic.status_node and cpic.status_node not in nodes):
         return Trouble.NODE_GONE
     if cpic.assigned != "False":

@@ -44,7 +44,7 @@ class Ward:
         """
         cpic = self.terrain.cpic_by_address.get(verdict.address)
         parsed = parse_address(verdict.address)
-        node = next((n for n in self.terrain.observed.nodes if cpic is not None and n.name == cpic.status_node), None)
+        node = self.terrain.node_by_name.get(cpic.status_node) if cpic is not None else None
         instance = self.terrain.instance_by_id.get(node.instance_id or "") if node else None
         if node is None or parsed is None or instance is None or instance.interface_id is None:
             return None

@@ -150,6 +150,23 @@ def test_d05_no_kick_while_a_node_lacks_host_cidrs() -> None:
     planned = plan(replace(observed, nodes=(blind, *observed.nodes[1:])), DESIRED, long_seen())  # type: ignore[index]
     assert planned.actions == ()
     assert told(planned).remedy.startswith("waits for host-cidrs of node node-a0")
+    assert told(planned).todo.startswith("Nothing here yet (waits for host-cidrs of node node-a0")
+    assert "scale up" not in told(planned).todo
+
+
+@pytest.mark.parametrize(
+    "cpic",
+    [None, {"owner": "renamed"}, FAILED, {"deleting": True}, {"spec_node": "node-a1", "status_node": "node-a1"}],
+    ids=["none", "another-object's", "failed", "going", "elsewhere"],
+)
+def test_what_may_serve_is_never_treated(cpic: dict[str, Any] | None) -> None:
+    """OVN-Kubernetes sends out by the node that the status names: with the address there it serves."""
+    kicks = {LABEL_KICK: tried(Kind.STATUS_UNBACKED, MOST_KICKS, 2 * KICK_PAUSE)}
+    planned = plan(broken(cpic=cpic, claimed="node-a0", on="eni-a0", labels=kicks), DESIRED, long_seen())
+    assert not any(isinstance(a, AssignAddress) or (isinstance(a, ApplyEgressIp) and a.cycled) for a in planned.actions)
+    found = [f for f in planned.findings if f.subject == SUBJECT]
+    assert all("it is on node node-a0, as the status says" in f.todo for f in found)
+    assert all(f.impact.startswith("It may serve for now") for f in found)
 
 
 def test_d05_no_kick_where_no_node_has_room() -> None:
