@@ -112,6 +112,7 @@ class Stage:
         timing: How long nodes take to join and leave.
         real: Play on a real API server instead of the simulator.
         ocm: The fleet file names OCM, so that the product may ask it. It runs, and knows the cluster, in any case.
+        short: Whoever is not the product asks AWS without a socket, which saves most of the time.
     """
 
     def __init__(
@@ -125,10 +126,12 @@ class Stage:
         mode: str = "enforce",
         ocm: bool = False,
         real: RealCluster | None = None,
+        short: bool = False,
     ) -> None:
         self.scenario = scenario
         self._with_ocm = ocm
         self._real = real
+        self._short = short
         self.timeline = timeline or (SteppedTimeline() if real is None else SteppedTimeline(float(int(time.time()))))
         self._policies = tuple(policies)
         self._parameters = {"FleetBucket": BUCKET, "FleetKey": KEY, **(parameters or {})}
@@ -141,7 +144,9 @@ class Stage:
         import app as application  # the handlers, as Lambda imports them
 
         timing = Ec2Timing(running_after_seconds=15.0, terminated_after_seconds=30.0)
-        self.aws = self._stack.enter_context(AwsSandbox(self.timeline, region=self.scenario.region, timing=timing))
+        self.aws = self._stack.enter_context(
+            AwsSandbox(self.timeline, region=self.scenario.region, timing=timing, short=self._short)
+        )
         self.rosa = self._stack.enter_context(
             Rosa(
                 self.scenario,

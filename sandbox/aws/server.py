@@ -25,7 +25,7 @@ from moto.core.models import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from sandbox.aws import correction
+from sandbox.aws import correction, shortcut
 from sandbox.aws.events import InstanceStateChange
 from sandbox.aws.faults import (
     Call,
@@ -64,17 +64,24 @@ class AwsSandbox:
     """AWS on loopback, as a context manager; `endpoint_url` works with every SDK and with the `aws` command.
 
     `faults` breaks calls, `calls` records them; `intercept` is asked for a fault before those, `overhear` is told each
-    answer that is sent in full. `ec2_buckets.enabled = True` switches EC2's request budget on, `timing`
-    says how long instances take. All services share one account and, unless a client asks otherwise, one *region*.
+    answer that is sent in full. With *short*, clients that `client` makes do without a socket.
+    `ec2_buckets.enabled = True` switches EC2's request budget on, `timing` says how long instances take. All services
+    share one account and, unless a client asks otherwise, one *region*.
     """
 
     account_id: str = DEFAULT_ACCOUNT_ID
     _running = threading.Lock()
 
     def __init__(
-        self, timeline: Timeline | None = None, *, region: str = "eu-central-1", timing: Ec2Timing | None = None
+        self,
+        timeline: Timeline | None = None,
+        *,
+        region: str = "eu-central-1",
+        timing: Ec2Timing | None = None,
+        short: bool = False,
     ) -> None:
-        """Nothing runs yet. Without *timeline* the sandbox lives in real time."""
+        """Nothing runs yet. Without *timeline* the sandbox lives in real time; *short* as for `shorten`."""
+        self.short = short
         self._own_timeline = RealTimeline()
         self.timeline: Timeline = timeline or self._own_timeline
         self.region = region
@@ -157,9 +164,7 @@ class AwsSandbox:
         }
 
     def client(self, service: str, *, region: str | None = None, **options: Any) -> Any:
-        """A boto3 client of *service* for this sandbox; the same one
-        each time, unless there are *options* for boto3.
-        """
+        """A boto3 client of *service* here; the same one each time, unless there are *options* for boto3."""
         region = region or self.region
         if not options and (service, region) in self._clients:
             return self._clients[service, region]
@@ -171,9 +176,15 @@ class AwsSandbox:
         }
         with _building:
             client = _session().client(service, **{**reach, **options})
+        if self.short:
+            self.shorten(client)
         if not options:
             self._clients[service, region] = client
         return client
+
+    def shorten(self, client: Any) -> None:
+        """Have a botocore client of this process answered without a socket, see `shortcut`."""
+        shortcut.attach(client, self._door)
 
     def on_instance_state(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call *subscriber* for every state an instance enters, in order; it may call AWS itself.
@@ -249,7 +260,8 @@ class AwsSandbox:
 
     def _hang_up(self, call: Call, environ: Environ) -> NoReturn:
         self.calls.add(call)
-        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        if connection := environ.get("werkzeug.socket"):  # there is none behind the shortcut
+            connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionAbortedError("dropped on demand")
 
     def _ask_moto(self, environ: Environ, start_response: StartResponse, *, waits: bool) -> tuple[int, bytes]:

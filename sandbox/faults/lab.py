@@ -15,13 +15,12 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.adapters.aws import Aws
 from chalicelib.settings import Settings
 from sandbox.aws.state import forget_items, forget_messages, items
 from sandbox.drift.play import Play
 from sandbox.drift.sides import foreign_state, is_ours, our_objects, reservations, serving
 from sandbox.faults.calls import Calls
-from sandbox.faults.process import Gate, MortalInvoker, MortalRuntime
+from sandbox.faults.process import Gate, MortalInvoker, MortalRuntime, ShortAws
 from sandbox.kube import KubeCluster
 from sandbox.rosa import PoolSpec, Scenario
 from sandbox.stage import Mail, Stage
@@ -65,7 +64,7 @@ class Lab:
     """
 
     def __init__(self) -> None:
-        self._stage = Stage(SCENARIO, POLICIES)
+        self._stage = Stage(SCENARIO, POLICIES, short=True)
         self.calls = Calls()
         self.gate = Gate(self.calls)
         self.skew = timedelta(0)
@@ -76,7 +75,7 @@ class Lab:
         self._silence.enter_context(contextlib.redirect_stdout(io.StringIO()))  # the functions' own logs
         self.stage = self._stage.__enter__()
         self.play = Play(self.stage)
-        self._aws = Aws(calls=self.gate, attempts=1)
+        self._aws = ShortAws(self.gate, self.stage.aws)
         self.invoker = MortalInvoker(self.stage.plumbing.invoker, self.calls, self.gate, self.new_process)
         self.stage.plumbing.invoker = self.invoker
         self.stage.aws.intercept, self.stage.aws.overhear = self.calls.of_aws, self.calls.heard_aws
