@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from bench.continuity import alarms
 from bench.continuity.__main__ import main
-from bench.continuity.lives import BROKEN, HEALTHY, broken_life, healthy_life
+from bench.continuity.breaking import BROKEN
+from bench.continuity.lives import HEALTHY, broken_life, healthy_life
 from bench.continuity.playing import Measured, Played, play
 from bench.continuity.summary import Side, summarise
 from bench.continuity.timelines import TIMELINES
+from chalicelib.domain.spec import Mode
+from sandbox.rosa.scenario import Flavour
+from sandbox.virtual import PACE
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
@@ -41,9 +48,33 @@ def test_runs_that_never_heal_count_as_late_and_not_into_the_median() -> None:
 
 def test_every_event_and_accident_is_drawn() -> None:
     """A kind of event that is never drawn would be a rate about something else."""
-    drawn = {name for seed in range(200) for name in healthy_life(seed).names}
-    assert drawn == set(HEALTHY)
+    lives = [healthy_life(seed) for seed in range(200)]
+    assert {name for life in lives for name in life.names} == set(HEALTHY)
     assert {broken_life(seed).names[-1] for seed in range(200)} == set(BROKEN)
+    assert {life.shape.flavour for life in lives} == set(Flavour)
+    assert {life.mode for life in lives} == set(Mode)
+    assert {size for life in lives for size in life.shape.sizes.values()} == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("seed", [103, 110])
+def test_a_node_on_its_way_to_be_replaced_wakes_nobody(seed: int) -> None:
+    """Its zone has no spare for a while, it is unusable for ten minutes: a new one comes by itself."""
+    judged = alarms.judge(healthy_life(seed), seed)
+    assert (judged.needless, judged.missed) == ((), ())
+
+
+def test_the_judge_hears_a_tool_that_speaks_too_soon() -> None:
+    """A rate of false alarms that no false alarm can raise proves nothing."""
+    hasty = replace(PACE, timing=replace(PACE.timing, settle=timedelta(0)))
+    judged = alarms.judge(healthy_life(1), 1, hasty)
+    assert judged.needless
+
+
+def test_the_judge_misses_a_tool_that_keeps_silent() -> None:
+    """What stays broken and is told an hour later is missed."""
+    slow = replace(PACE, timing=replace(PACE.timing, settle=timedelta(hours=1)))
+    judged = alarms.judge(broken_life(4), 4, slow)
+    assert judged.missed
 
 
 @pytest.mark.parametrize("options", [["--seeds", "0"], ["flood"]])

@@ -1,25 +1,32 @@
-"""Random lives of a cluster: what befalls healthy ones, and what leaves one broken.
+"""Random lives of a cluster: what befalls healthy ones.
 
-Belongs here: the draws. Does not belong here: the judgement of what was told (`alarms`).
-
-A healthy life is a sequence of things that every cluster goes through and that the platform heals by itself. A broken
-one is a healthy one with one accident at its end that nothing heals.
+Belongs here: the draws of events that every cluster goes through and that the platform ends by itself. Does not belong
+here: accidents that nothing heals (`breaking`), the cluster before them (`clusters`), the judgement of what was told
+(`alarms`). A life of zone outages has messages in it that people need: what was really the case decides (`truth`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from bench.continuity.timelines import A, B, C, Site, Step, joining_pace, retire, serving_node, surge
-from sandbox.virtual import VirtualRosa
+from bench.continuity.breaking import BROKEN, Broken
+from bench.continuity.clusters import Shape, draw_shape, pool_of
+from bench.continuity.timelines import Site, Step, joining_pace, retire, surge
+from chalicelib.domain.spec import Mode
+from sandbox.rosa.timing import RosaTiming
 
-ZONES = (A, B, C)
 CALM_SECONDS = 900.0
-"""Between one event and the next: what the platform does by itself is done by then."""
+"""Between one event and the next: what the platform does by itself is mostly done by then."""
 
-Happening = Callable[[Random, float], list[Step]]
+OVERLAPS = 1 / 4
+"""How often an event begins while the one before is under way."""
+
+JUDGED_SECONDS = 2100.0
+"""A life goes on this long after its last step: longer than a new node may take, so that nothing is left open."""
+
+Happening = Callable[[Random, Shape, float], list[Step]]
 """Draws the steps of one event that begins at a moment."""
 
 
@@ -28,62 +35,99 @@ class Life:
     """One drawn life.
 
     Attributes:
+        mode: Whether the tool only watches, so that what heals by itself can be seen to, or repairs as well.
         steps: In the order of time, the first at 0.
         names: What they are, for people.
-        broken_at: When the accident happens that nothing heals; None in a healthy life.
-        broken: Addresses that do not serve from then on.
+        broken: The accident at its end that nothing heals; None in a healthy life.
     """
 
+    shape: Shape
+    mode: Mode
     steps: tuple[Step, ...]
     names: tuple[str, ...]
-    broken_at: float | None = None
+    broken: Broken | None = None
 
     @property
     def end(self) -> float:
         """When everything has had its time."""
-        return self.steps[-1].at + 2 * CALM_SECONDS
+        return self.steps[-1].at + JUDGED_SECONDS
 
 
-def _pool(zone: str) -> str:
-    return f"egress-{zone[-1]}"
+def joins_within(pace: RosaTiming) -> float:
+    """Seconds from the launch of a machine until its node carries."""
+    return 20.0 + pace.registers_seconds + 25.0 + pace.networked_seconds + 20.0
 
 
-def _failover(draw: Random, at: float) -> list[Step]:
-    """An instance dies; the machine health check replaces it."""
-    zone, pace = draw.choice(ZONES), joining_pace(draw)
+def _zone(draw: Random, shape: Shape) -> str:
+    return draw.choice(sorted(shape.sizes))
+
+
+def _failover(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """An instance dies; the health check replaces it."""
+    zone, pace, released = _zone(draw, shape), joining_pace(draw), draw.uniform(20.0, 90.0)
 
     def die(site: Site) -> None:
-        machine = draw_machine(site.rosa, zone)
-        site.rosa.accidents.terminate(machine, release_after_seconds=draw.uniform(20.0, 90.0))
+        if machines := site.rosa.life.machines(pool_of(zone)):
+            site.rosa.accidents.terminate(machines[0].node, release_after_seconds=released)
 
-    return [Step(at, die), Step(at + draw.uniform(60.0, 300.0), surge(_pool(zone), pace))]
+    return [Step(at, die), Step(at + draw.uniform(30.0, 300.0), surge(pool_of(zone), pace))]
 
 
-def _rolling(draw: Random, at: float) -> list[Step]:
+def _replaced(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """A node falls silent; after 8 minutes (HCP), or 10 (classic), the health check gives it up for a new one."""
+    zone, index, pace = _zone(draw, shape), draw.randrange(5), joining_pace(draw)
+    silent = draw.random() < 1 / 2
+    fallen: dict[int, str] = {}
+
+    def fall(site: Site) -> None:
+        machines = site.rosa.life.machines(pool_of(zone))
+        machine = machines[index % len(machines)]
+        fallen[id(site)] = machine.id
+        site.rosa.accidents.not_ready(machine.node, silent=silent)
+
+    def replace_it(site: Site) -> None:
+        there = site.rosa.facts.machines[fallen[id(site)]]
+        if not there.leaving:
+            site.rosa.life.leave(there.id, pace)
+            surge(pool_of(zone), pace)(site)
+
+    return [Step(at, fall), Step(at + draw.choice((480.0, 600.0)), replace_it)]
+
+
+def _rolling(draw: Random, shape: Shape, at: float) -> list[Step]:
     """A pool is upgraded: each node replaced, new before old."""
-    zone, pace = draw.choice(ZONES), joining_pace(draw)
-    joins = 20.0 + pace.registers_seconds + 25.0 + pace.networked_seconds + 20.0
+    zone, pace = _zone(draw, shape), joining_pace(draw)
     steps = []
-    for _ in range(3):
-        steps += [
-            Step(at, surge(_pool(zone), pace)),
-            Step(at + joins + draw.uniform(5.0, 60.0), retire(_pool(zone), pace)),
-        ]
-        at += joins + draw.uniform(90.0, 200.0)
+    for _ in range(shape.sizes[zone]):
+        left = at + joins_within(pace) + draw.uniform(5.0, 60.0)
+        steps += [Step(at, surge(pool_of(zone), pace)), Step(left, retire(pool_of(zone), pace))]
+        at = left + draw.uniform(30.0, 140.0)
     return steps
 
 
-def _in_place(draw: Random, at: float) -> list[Step]:
-    """A pool is upgraded in place: one node after the other reboots (classic)."""
-    zone = draw.choice(ZONES)
+def _old_first(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """A pool is upgraded without a node more (HCP, maxUnavailable): the old one goes, then a new one comes."""
+    zone, pace = _zone(draw, shape), joining_pace(draw)
     steps = []
-    for index in range(3):
+    for _ in range(shape.sizes[zone]):
+        launched = at + pace.drain_seconds + draw.uniform(5.0, 60.0)
+        steps += [Step(at, retire(pool_of(zone), pace)), Step(launched, surge(pool_of(zone), pace))]
+        at = launched + joins_within(pace) + draw.uniform(10.0, 120.0)
+    return steps
+
+
+def _in_place(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """A pool is upgraded in place: one node after the other reboots (classic)."""
+    zone = _zone(draw, shape)
+    steps = []
+    for index in range(shape.sizes[zone]):
+        away = at + draw.uniform(30.0, 120.0)
         steps += [
             Step(at, _on_machine(zone, index, lambda site, node: site.rosa.accidents.cordon(node))),
-            Step(at + 60.0, _on_machine(zone, index, lambda site, node: site.rosa.accidents.not_ready(node))),
-            Step(at + 60.0 + draw.uniform(90.0, 300.0), _on_machine(zone, index, _back)),
+            Step(away, _on_machine(zone, index, lambda site, node: site.rosa.accidents.not_ready(node, silent=True))),
+            Step(away + draw.uniform(90.0, 300.0), _on_machine(zone, index, _back)),
         ]
-        at += 460.0
+        at = steps[-1].at + draw.uniform(30.0, 120.0)
     return steps
 
 
@@ -93,40 +137,61 @@ def _back(site: Site, node: str) -> None:
 
 
 def _on_machine(zone: str, index: int, do: Callable[[Site, str], None]) -> Callable[[Site], None]:
-    return lambda site: do(site, site.rosa.life.machines(_pool(zone))[index].node)
+    def happen(site: Site) -> None:
+        if machines := site.rosa.life.machines(pool_of(zone)):
+            do(site, machines[index % len(machines)].node)
+
+    return happen
 
 
-def _scale_out_and_in(draw: Random, at: float) -> list[Step]:
+def _scale_out_and_in(draw: Random, shape: Shape, at: float) -> list[Step]:
     """A pool grows and shrinks again."""
-    zone, pace, more = draw.choice(ZONES), joining_pace(draw), draw.randint(1, 3)
+    zone, pace, more = _zone(draw, shape), joining_pace(draw), draw.randint(1, 3)
+    size = shape.sizes[zone]
     return [
-        Step(at, lambda site: site.rosa.scale_pool(_pool(zone), 3 + more, timing=pace)),
-        Step(at + draw.uniform(600.0, 900.0), lambda site: site.rosa.scale_pool(_pool(zone), 3, timing=pace)),
+        Step(at, lambda site: site.rosa.scale_pool(pool_of(zone), size + more, timing=pace)),
+        Step(at + draw.uniform(400.0, 1200.0), lambda site: site.rosa.scale_pool(pool_of(zone), size, timing=pace)),
     ]
 
 
-def _blink(draw: Random, at: float) -> list[Step]:
+def _shifted(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """A pool grows by new nodes and loses its oldest ones, as an autoscaler leaves it: addresses must move."""
+    zone, pace, more = _zone(draw, shape), joining_pace(draw), draw.randint(1, 2)
+    grown = shape.sizes[zone] + more
+    later = at + joins_within(pace) + draw.uniform(60.0, 600.0)
+    return [
+        Step(at, lambda site: site.rosa.scale_pool(pool_of(zone), grown, timing=pace)),
+        *(Step(later + 20.0 * number, retire(pool_of(zone), pace)) for number in range(more)),
+    ]
+
+
+def _blink(draw: Random, shape: Shape, at: float) -> list[Step]:
     """A node is not ready for a moment."""
-    zone, index = draw.choice(ZONES), draw.randrange(3)
-    return [
-        Step(at, _on_machine(zone, index, lambda site, node: site.rosa.accidents.not_ready(node))),
-        Step(
-            at + draw.uniform(5.0, 120.0), _on_machine(zone, index, lambda site, node: site.rosa.accidents.ready(node))
-        ),
-    ]
+    zone, index, silent = _zone(draw, shape), draw.randrange(5), draw.random() < 1 / 2
+    down = _on_machine(zone, index, lambda site, node: site.rosa.accidents.not_ready(node, silent=silent))
+    up = _on_machine(zone, index, lambda site, node: site.rosa.accidents.ready(node))
+    return [Step(at, down), Step(at + draw.uniform(5.0, 300.0), up)]
 
 
-def _zone_blinks(draw: Random, at: float) -> list[Step]:
+def _zone_blinks(draw: Random, shape: Shape, at: float) -> list[Step]:
     """A zone is unreachable for less than a minute."""
-    zone = draw.choice(ZONES)
+    return _zone_away(_zone(draw, shape), at, draw.uniform(5.0, 55.0))
+
+
+def _zone_returns(draw: Random, shape: Shape, at: float) -> list[Step]:
+    """A zone is lost for minutes, and is back: people must hear of it, and of nothing more than it."""
+    return _zone_away(_zone(draw, shape), at, draw.uniform(60.0, 1800.0))
+
+
+def _zone_away(zone: str, at: float, lasts: float) -> list[Step]:
     return [
         Step(at, lambda site: site.rosa.accidents.lose_zone(zone)),
-        Step(at + draw.uniform(5.0, 55.0), lambda site: site.rosa.accidents.restore_zone(zone)),
+        Step(at + lasts, lambda site: site.rosa.accidents.restore_zone(zone)),
     ]
 
 
-def _restarts(draw: Random, at: float) -> list[Step]:
-    """Either controller, or both, starts anew after a short pause."""
+def _restarts(draw: Random, _shape: Shape, at: float) -> list[Step]:
+    """Either controller, or both, starts anew after a pause: seconds, or a minute while the control plane upgrades."""
     steps = []
     for stop, start in draw.sample(
         [
@@ -135,114 +200,53 @@ def _restarts(draw: Random, at: float) -> list[Step]:
         ],
         k=draw.randint(1, 2),
     ):
-        steps += [Step(at, stop), Step(at + draw.uniform(1.0, 45.0), start)]
+        steps += [Step(at, stop), Step(at + draw.uniform(1.0, 60.0), start)]
     return steps
 
 
 HEALTHY: dict[str, Happening] = {
     "failover": _failover,
+    "node replaced by the health check": _replaced,
     "rolling upgrade": _rolling,
+    "rolling upgrade, old node first": _old_first,
     "upgrade in place": _in_place,
     "scale-out and scale-in": _scale_out_and_in,
+    "new nodes for old": _shifted,
     "a node blinks": _blink,
     "a zone blinks": _zone_blinks,
+    "a zone is lost and returns": _zone_returns,
     "controllers restart": _restarts,
 }
 
 
-def _taken_from_ec2(draw: Random, at: float) -> list[Step]:
-    """Somebody unassigns an address in EC2: the cluster looks healthy."""
-    address = draw.choice(("one", "three"))
-    return [Step(at, lambda site: site.rosa.accidents.take_address(an_address(site.rosa, address)))]
-
-
-def _held_by_others(_draw: Random, at: float) -> list[Step]:
-    """An interface of somebody else has an address, for good."""
-
-    def take(site: Site) -> None:
-        address = an_address(site.rosa, "one")
-        site.rosa.accidents.take_address(address)
-        site.rosa.accidents.hold(address)
-
-    return [Step(at, take)]
-
-
-def _status_lost(_draw: Random, at: float) -> list[Step]:
-    """Somebody replaces an EgressIP without its status."""
-    return [Step(at, lambda site: site.rosa.accidents.put_without_status("three"))]
-
-
-def _zone_gone(draw: Random, at: float) -> list[Step]:
-    """A zone fails and stays away."""
-    zone = draw.choice(ZONES)
-    return [Step(at, lambda site: site.rosa.accidents.lose_zone(zone))]
-
-
-def _labels_gone(draw: Random, at: float) -> list[Step]:
-    """All nodes of a zone lose their label."""
-    zone = draw.choice(ZONES)
-    return [Step(at, _on_machine(zone, i, lambda site, node: site.rosa.accidents.unlabel(node))) for i in range(3)]
-
-
-def _object_gone(_draw: Random, at: float) -> list[Step]:
-    """Somebody deletes an EgressIP."""
-    return [Step(at, lambda site: site.rosa.accidents.delete_object("chosen"))]
-
-
-def _given_up(_draw: Random, at: float) -> list[Step]:
-    """EC2 denies assignments for good, and a node fails."""
-
-    def die(site: Site) -> None:
-        site.rosa.accidents.terminate(serving_node(site.rosa, an_address(site.rosa, "one")))
-
-    return [Step(at, lambda site: site.rosa.accidents.refuse("AssignPrivateIpAddresses")), Step(at + 30.0, die)]
-
-
-BROKEN: dict[str, Happening] = {
-    "address lost in EC2": _taken_from_ec2,
-    "address held by others": _held_by_others,
-    "status lost": _status_lost,
-    "zone gone": _zone_gone,
-    "labels gone": _labels_gone,
-    "object gone": _object_gone,
-    "EC2 denies": _given_up,
-}
-
-
 def healthy_life(seed: int) -> Life:
-    """Two to four events that clusters go through, with time to heal in between."""
+    """Two to four events that clusters go through."""
     draw = Random(f"healthy life {seed}")
-    steps, names = _events(draw, draw.randint(2, 4))
-    return Life(tuple(steps), tuple(names))
+    shape, mode = draw_shape(draw), draw.choice((Mode.OBSERVE, Mode.ENFORCE))
+    steps, names = _events(draw, shape, draw.randint(2, 4))
+    return Life(shape, mode, tuple(steps), tuple(names))
 
 
 def broken_life(seed: int) -> Life:
     """Up to two such events, then one accident that nothing heals."""
     draw = Random(f"broken life {seed}")
-    steps, names = _events(draw, draw.randint(0, 2))
+    shape, mode = draw_shape(draw), draw.choice((Mode.OBSERVE, Mode.ENFORCE))
+    steps, names = _events(draw, shape, draw.randint(0, 2))
     at = steps[-1].at + CALM_SECONDS if steps else 0.0
     name = draw.choice(sorted(BROKEN))
-    accident = BROKEN[name](draw, at)
-    return Life((*steps, *accident), (*names, name), broken_at=accident[-1].at)
+    broken = replace(BROKEN[name](draw, shape, at), name=name)
+    return Life(shape, mode, (*steps, *broken.steps), (*names, name), broken)
 
 
-def _events(draw: Random, count: int) -> tuple[list[Step], list[str]]:
+def _events(draw: Random, shape: Shape, count: int) -> tuple[list[Step], list[str]]:
     steps: list[Step] = []
-    names = []
+    names: list[str] = []
+    at = 0.0
     for _ in range(count):
+        if steps:
+            calm = steps[-1].at + draw.uniform(CALM_SECONDS, 2 * CALM_SECONDS)
+            at = at + draw.uniform(0.0, 600.0) if draw.random() < OVERLAPS else calm
         name = draw.choice(sorted(HEALTHY))
-        at = steps[-1].at + draw.uniform(CALM_SECONDS, 2 * CALM_SECONDS) if steps else 0.0
-        steps += sorted(HEALTHY[name](draw, at), key=lambda step: step.at)
+        steps = sorted([*steps, *HEALTHY[name](draw, shape, at)], key=lambda step: step.at)
         names.append(name)
     return steps, names
-
-
-def draw_machine(rosa: VirtualRosa, zone: str) -> str:
-    """The node of the oldest machine of a zone's pool."""
-    return rosa.life.machines(_pool(zone))[0].node
-
-
-def an_address(rosa: VirtualRosa, policy: str) -> str:
-    """The first address that a policy is served by now, or the first of its object."""
-    served = sorted(rosa.serving().get(policy, {}))
-    return served[0] if served else rosa.world.objects.egress_ips[policy].spec[0]

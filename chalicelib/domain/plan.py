@@ -48,6 +48,7 @@ class Plan:
         actions: In the order of execution.
         notes: What later visits have to know and nobody else: remembered as findings are, and never told or shown.
         moving: Why the cluster should be looked at again soon; empty where it is at rest.
+        awaits: An address is not asked for yet, and a machine joins that it may be waiting for.
         rehearsal: What trying it on the twin expects; None where the platform would notice nothing of it.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     allocations: tuple[Allocation, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     moving: tuple[str, ...] = ()
+    awaits: bool = False
     rehearsal: Rehearsal | None = None
     notes: tuple[Finding, ...] = ()
 

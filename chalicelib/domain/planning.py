@@ -100,6 +100,7 @@ def plan(
         allocations=allocations,
         verdicts=tuple(remedies.told(verdict) for verdict in verdicts),
         moving=tuple(sorted({*what_moves(terrain, verdicts), *pooling.moving, *labelling.moving})),
+        awaits=bool(terrain.joining or terrain.blinding) and any(allocation.held for allocation in allocations),
         notes=tuple(move for move in moves if move.severity is Severity.INFO),
     )
 

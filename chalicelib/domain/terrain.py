@@ -48,6 +48,10 @@ LEAVING_TIME = timedelta(minutes=10)
 """How long a node may be on its way out, or away for a restart: a replaced one is gone after about 3 minutes, one that
 is upgraded in place (classic) is back after about 5."""
 
+REPLACING_TIME = timedelta(minutes=15)
+"""How long a node that fell silent may be there: the machine health check gives it up after 8 minutes (HCP) or 10
+(classic); then it is drained, and gone within about 3."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
@@ -150,7 +154,11 @@ class Terrain:
             if subnet.id in ids
         }
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
-        self.unsteady = frozenset(_unsteady(self))
+        self.joining = frozenset(_joining(self))
+        """Subnets in which a young machine of the pools can't carry addresses yet."""
+        self.blinding = tuple(sorted(_blinding(self)))
+        """Young nodes, of whatever pool, without host-cidrs: until they have it, OVN-Kubernetes drops assignments."""
+        self.unsteady = self.joining | frozenset(_faltering(self))
         """Subnets in which a node is joining, leaving or not Ready: what they lack may come by itself."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 
@@ -269,16 +277,25 @@ def _used(terrain: Terrain) -> Iterable[IPv4Address]:
             yield address
 
 
-def _unsteady(terrain: Terrain) -> Iterable[IPv4Network]:
+def _faltering(terrain: Terrain) -> Iterable[IPv4Network]:
     for row in terrain.capacity.nodes:
         if row.labelled and not row.eligible and row.subnet is not None:
             yield row.subnet
+
+
+def _blinding(terrain: Terrain) -> Iterable[str]:
     young = terrain.observed.taken_at - JOINING_TIME
-    pools = {pool.name for pool in terrain.wished}
+    return (n.name for n in terrain.observed.nodes if n.host_addresses is None and n.created_at > young)
+
+
+def _joining(terrain: Terrain) -> Iterable[IPv4Network]:
+    young = terrain.observed.taken_at - JOINING_TIME
+    carrying = {row.node for row in terrain.capacity.nodes if row.eligible}
     for instance in terrain.observed.instances:
         node = terrain.node_by_instance.get(instance.id)
-        joins = instance.launched_at > young and (node is None or node.assignable is None)
-        if instance.pool in pools and joins and instance.subnet_id in terrain.subnet_by_id:
+        joins = instance.launched_at > young and (node is None or node.name not in carrying)
+        lives = instance.state in ("pending", "running")
+        if instance.pool in terrain.pool_names and joins and lives and instance.subnet_id in terrain.subnet_by_id:
             yield terrain.subnet_by_id[instance.subnet_id].cidr
 
 

@@ -244,6 +244,8 @@ def _pause(seen: Look, report: Report | None, bulletin: Bulletin | None, pace: P
     if attempt >= MOST_REVISITS:
         return None
     moving = bool(seen.planned.moving) or bool(report and (report.applied or report.failed))
+    if seen.planned.awaits:
+        return pace.revisit  # what joins is there in minutes, and each doubled pause is time without the address
     if moving:
         return min(pace.revisit * (1 << attempt), LONGEST_PAUSE)
     if bulletin is not None and bulletin.unsettled:

@@ -335,6 +335,19 @@ def test_a_node_that_joins_holds_back_its_address_and_brings_the_visit_back() ->
     assert world.cluster.egress_ips["ns"].spec.addresses == ADDRESSES
 
 
+def test_while_an_address_waits_for_a_node_visits_do_not_back_off() -> None:
+    """What waits for a moment is asked for soon after it; each doubled pause would be time without the address."""
+    young = factories.NOW - timedelta(minutes=2)
+    pauses = []
+    for attempt in (*range(1, 4), MOST_REVISITS):
+        world = World(nodes_per_zone=1)
+        node = world.cluster.nodes["node-c0"]
+        world.cluster.nodes["node-c0"] = replace(node, ready=False, host_addresses=None, created_at=young)
+        world.ec2.instances["i-c0"] = replace(world.ec2.instances["i-c0"], launched_at=young)
+        pauses.append(world.visit(attempt=attempt).revisit_in)
+    assert pauses == [*3 * [timedelta(seconds=20)], None]
+
+
 def test_a_passing_movement_is_not_told_and_a_lasting_one_is() -> None:
     """Kinds that every healthy failover passes through count when two visits a while apart agree."""
     world = World()

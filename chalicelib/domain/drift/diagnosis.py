@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from chalicelib.domain.capacity import NodeCapacity
 from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity, some_of
 from chalicelib.domain.plan import Allocation
 from chalicelib.domain.policies.placement import Placement
 from chalicelib.domain.snapshot import Instance, Node, Subnet
-from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, Terrain
+from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, REPLACING_TIME, Terrain
 from chalicelib.domain.verdicts import State, Verdict
 
 MIN_FREE_ADDRESSES = 8
@@ -31,12 +32,11 @@ def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Findin
     for subnet_id, here in sorted(by_subnet.items()):
         subnet = terrain.subnet_by_id[subnet_id]
         asked, short = placement.asked_in[subnet_id], placement.short.get(subnet_id, "")
-        patience = round(LEAVING_TIME.total_seconds()) if subnet.cidr in terrain.unsteady else 0
-        demand = _Demand(subnet, here, asked, short, patience)
+        demand = _Demand(subnet, here, asked, short)
         if successors := _successors(terrain, subnet):
             yield _subnet_changed(demand, successors)
             continue
-        yield from _diagnose_subnet(demand, terrain.eligible_in(subnet.cidr))
+        yield from _diagnose_subnet(terrain, demand)
     for group in terrain.capacity.subnets:
         if group.free_addresses is not None and group.free_addresses < MIN_FREE_ADDRESSES:
             yield Finding(
@@ -80,14 +80,12 @@ class _Demand:
     Attributes:
         asked: Addresses that the cluster is asked for there once the plan is applied, other people's included.
         short: Why something more that is wanted has no room there; empty where all has.
-        patience_seconds: For how long it may be short of something because of nodes that come and go.
     """
 
     subnet: Subnet
     allocations: list[Allocation]
     asked: int
     short: str
-    patience_seconds: int
 
     @property
     def total(self) -> int:
@@ -101,7 +99,8 @@ class _Demand:
         return max(sorted(count.items()), key=lambda item: item[1])
 
 
-def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Iterator[Finding]:
+def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
+    eligible = terrain.eligible_in(demand.subnet.cidr)
     zone, cidr = demand.subnet.zone, demand.subnet.cidr
     policy, most = demand.largest_policy
     capacity = sum(row.capacity for row in eligible)
@@ -135,7 +134,7 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             todo="Scale up the machine pool of that zone, or ask for fewer addresses there.",
             cause=f"shortfall {zone}",
             evidence=evidence,
-            patience_seconds=demand.patience_seconds,
+            patience_seconds=_seconds(LEAVING_TIME) if cidr in terrain.unsteady else 0,
         )
     elif most > len(eligible) - 1 or demand.total > spare:
         yield Finding(
@@ -147,7 +146,8 @@ def _diagnose_subnet(demand: _Demand, eligible: tuple[NodeCapacity, ...]) -> Ite
             todo="Give the zone's machine pool one more node.",
             cause="no spare capacity",
             evidence=evidence,
-            patience_seconds=demand.patience_seconds,
+            # Nothing shows, between a node that is gone and its successor, that one is to come. Egress works meanwhile.
+            patience_seconds=_seconds(JOINING_TIME if cidr in terrain.joining else REPLACING_TIME),
         )
 
 
@@ -175,7 +175,7 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 impact="Its zone has one node less for egress addresses.",
                 todo=f"See `oc describe node {node.name}`; its capacity is in the annotation egress-ipconfig.",
                 cause=f"nodes in {row.zone}" if _zone_lives(terrain, row) else f"zone {row.zone}",
-                patience_seconds=round(LEAVING_TIME.total_seconds()) if _comes_and_goes(row, node) else 0,
+                patience_seconds=_seconds(REPLACING_TIME) if _comes_and_goes(row, node) else 0,
             )
         if node.host_addresses is None:
             yield Finding(
@@ -190,12 +190,16 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
             )
 
 
+def _seconds(time: timedelta) -> int:
+    return round(time.total_seconds())
+
+
 def _zone_lives(terrain: Terrain, row: NodeCapacity) -> bool:
     return any(other.eligible for other in terrain.capacity.nodes if other.zone == row.zone)
 
 
 def _comes_and_goes(row: NodeCapacity, node: Node) -> bool:
-    """Whether the node may just be on its way out, or away for a restart: every upgrade of a pool does that."""
+    """Whether the node may just be on its way out, away for a restart, or about to be given up for a new one."""
     return not node.ready or any("instance" in reason for reason in row.reasons)
 
 

@@ -21,7 +21,7 @@ from chalicelib.domain.policies.objections import home_or_objection, object_to_p
 from chalicelib.domain.policies.room import Room
 from chalicelib.domain.snapshot import Cpic, EgressIp, Subnet
 from chalicelib.domain.spec import PolicySpec
-from chalicelib.domain.terrain import JOINING_TIME, Terrain, is_our_object, parse_address
+from chalicelib.domain.terrain import Terrain, is_our_object, parse_address
 
 LONGEST_CYCLE = timedelta(minutes=10)
 """So long may a CPIC take to go once its address is out of the list; usually it is seconds."""
@@ -391,8 +391,7 @@ def _joining_node(terrain: Terrain) -> str:
 
     Its presence makes OVN-Kubernetes drop every assignment of the moment silently, in all zones.
     """
-    young = terrain.observed.taken_at - JOINING_TIME
-    names = [n.name for n in terrain.observed.nodes if n.host_addresses is None and n.created_at > young]
-    if not names:
+    if not terrain.blinding:
         return ""
-    return f"node {min(names)} is joining and has no host-cidrs yet: until then OVN-Kubernetes drops new assignments"
+    first = terrain.blinding[0]
+    return f"node {first} is joining and has no host-cidrs yet: until then OVN-Kubernetes drops new assignments"

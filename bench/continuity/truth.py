@@ -1,0 +1,171 @@
+"""What was really the case in a life, moment by moment, whatever the tool thought of it.
+
+Belongs here: conditions read off the platform's own record: addresses out, nodes that can't carry, zones that are
+empty, short or without a spare; and how long each may last before it is no healthy transition any more. Does not belong
+here: anything of the product's diagnosis, which is what is judged by this.
+
+| condition | heals by itself within | because |
+| --- | --- | --- |
+| an address is out | 600 s | the cloud network controller tries for 5.5 minutes, 8 where EC2 throttles it |
+| a policy has no address that serves | 120 s | OpenShift's own tests allow that for a failover |
+| a zone has no node that can carry | 60 s | nothing is on its way there; a lost zone must be known within a minute |
+| a node can't carry | 15 min | the health check waits for 8 to 10 minutes, then the node leaves within 3 |
+| a new node can't carry yet | 25 min | the health check's patience with new ones |
+| a zone is short | 600 s | addresses are out |
+| a zone has no spare | 20 min | the health check's 10 minutes, and 7 for the new node to join |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network
+
+from chalicelib.domain.twin.values import UNINITIALIZED_TAINT, Node, NodeChange
+from sandbox.virtual import Interval, VirtualRosa
+
+ADDRESS_HEALS = 600.0
+POLICY_HEALS = 120.0
+ZONE_HEALS = 60.0
+NODE_HEALS = 900.0
+NEW_NODE_HEALS = 1500.0
+SHORT_HEALS = 600.0
+SPARE_HEALS = 1200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that was not as it should be, for a while.
+
+    Attributes:
+        what: "address", "policy", "node", "zone empty", "zone short" or "zone without spare".
+        names: What a message about it names, one of them: an address, a node, a zone.
+        heals_seconds: How long it may last in a healthy life.
+        zones: Where it is; a message that names the zone tells of it too.
+    """
+
+    what: str
+    names: frozenset[str]
+    span: Interval
+    heals_seconds: float
+    zones: frozenset[str] = frozenset()
+
+    @property
+    def lasted(self) -> bool:
+        """It lasted longer than anything that heals by itself."""
+        return self.span.seconds > self.heals_seconds
+
+
+class Record:
+    """What the nodes of a cluster could carry from one moment on. To be made at the beginning of a life."""
+
+    def __init__(self, rosa: VirtualRosa) -> None:
+        self._rosa = rosa
+        self._begin = rosa.now
+        self._nodes = dict(rosa.world.objects.nodes.items())
+        self._changes = len(rosa.told.changes)
+        self._asked = {name: e.spec for name, e in rosa.world.objects.egress_ips.items()}
+        self._zones = {zone.name: zone.cidr for zone in rosa.facts.zones.values()}
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Everything since then, in no particular order."""
+        end = self._rosa.now
+        zones = tuple(self._of_zones(end))
+        return (*self._of_policies(end), *zones, *self._of_nodes(end))
+
+    def _of_policies(self, end: float) -> Iterator[Condition]:
+        history = self._rosa.history
+        for name, addresses in self._asked.items():
+            for gap in history.fail_open(name, self._begin, end):
+                yield Condition("policy", frozenset(addresses), gap, POLICY_HEALS, self._zones_of(addresses))
+            for address in addresses:
+                for gap in history.not_serving(name, address, self._begin, end):
+                    yield Condition("address", frozenset({address}), gap, ADDRESS_HEALS, self._zones_of([address]))
+
+    def _zones_of(self, addresses: Iterable[str]) -> frozenset[str]:
+        known = [IPv4Address(address) for address in addresses]
+        return frozenset(zone for zone, cidr in self._zones.items() if any(address in cidr for address in known))
+
+    def _of_zones(self, end: float) -> Iterator[Condition]:
+        for zone, cidr in self._zones.items():
+            here = [sum(IPv4Address(a) in cidr for a in spec) for spec in self._asked.values()]
+            demand, most = sum(here), max(here, default=0)
+            if not demand:
+                continue
+
+            def empty(rooms: Sequence[int]) -> bool:
+                return not rooms
+
+            def short(rooms: Sequence[int], most: int = most, demand: int = demand) -> bool:
+                return most > len(rooms) or demand > sum(rooms)
+
+            def no_spare(rooms: Sequence[int], most: int = most, demand: int = demand) -> bool:
+                return most > len(rooms) - 1 or demand > sum(rooms) - max(rooms, default=0)
+
+            inside = {a for spec in self._asked.values() for a in spec if IPv4Address(a) in cidr}
+            for what, holds, heals, names in (
+                ("zone empty", empty, ZONE_HEALS, inside),
+                ("zone short", short, SHORT_HEALS, set[str]()),
+                ("zone without spare", no_spare, SPARE_HEALS, set[str]()),
+            ):
+                for gap in self._spans(end, self._rooms_hold(cidr, holds)):
+                    yield Condition(what, frozenset({zone, *names}), gap, heals, frozenset({zone}))
+
+    @staticmethod
+    def _rooms_hold(cidr: IPv4Network, holds: Callable[[Sequence[int]], bool]) -> Callable[[dict[str, Node]], bool]:
+        def check(nodes: dict[str, Node]) -> bool:
+            return holds([_room(node) for node in nodes.values() if _carries(node) and _is_in(node, cidr)])
+
+        return check
+
+    def _of_nodes(self, end: float) -> Iterator[Condition]:
+        """Nodes that are there and can't carry, whether they lack the label or anything else."""
+        later = (node.name for _, change in self._moments() for node in (change.old, change.new) if node)
+        for name in sorted({*self._nodes, *later}):
+            zone = frozenset({self._rosa.life.machine_of(name).zone})
+            able_before = name in self._nodes
+            for gap in self._spans(end, partial(_lies_idle, name)):
+                heals = NODE_HEALS if able_before else NEW_NODE_HEALS
+                yield Condition("node", frozenset({name}), gap, heals, zone)
+                able_before = True
+
+    def _moments(self) -> list[tuple[float, NodeChange]]:
+        changes = self._rosa.told.changes[self._changes :]
+        return [(at, change) for at, change in changes if isinstance(change, NodeChange)]
+
+    def _spans(self, end: float, holds: Callable[[dict[str, Node]], bool]) -> list[Interval]:
+        """When something held of the nodes."""
+        nodes = dict(self._nodes)
+        found: list[Interval] = []
+        since = self._begin if holds(nodes) else None
+        for at, change in self._moments():
+            if change.new is not None:
+                nodes[change.new.name] = change.new
+            elif change.old is not None:
+                nodes.pop(change.old.name, None)
+            if holds(nodes):
+                since = at if since is None else since
+            elif since is not None:
+                found.append(Interval(since, at))
+                since = None
+        return [gap for gap in [*found, *([Interval(since, end)] if since is not None else [])] if gap.seconds > 0]
+
+
+def _lies_idle(name: str, nodes: dict[str, Node]) -> bool:
+    return name in nodes and not _carries(nodes[name])
+
+
+def _carries(node: Node) -> bool:
+    """Whether OVN-Kubernetes would put an address there."""
+    networked = bool(node.host_cidrs) and node.primary_ifaddr and node.egress_config is not None
+    away = any(key == UNINITIALIZED_TAINT for key, _ in node.taints)
+    return node.labelled and node.ready and networked and not away
+
+
+def _room(node: Node) -> int:
+    return (node.egress_config.capacity_ipv4 or 0) if node.egress_config else 0
+
+
+def _is_in(node: Node, cidr: IPv4Network) -> bool:
+    return node.egress_config is not None and str(node.egress_config.subnet) == str(cidr)
