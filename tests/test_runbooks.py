@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
 from botocore import xform_name
+from botocore.model import ServiceModel
 from botocore.session import get_session
 
 from chalicelib import cli
@@ -82,14 +84,20 @@ def _oc_problem(words: list[str], flags: set[str]) -> str | None:
 
 
 def _aws_problem(service: str, operation: str, flags: set[str]) -> str | None:
-    model = get_session().get_service_model(service)
-    by_command = {xform_name(name, "-"): name for name in model.operation_names}
+    model, by_command = _service(service)
     if operation not in by_command:
         return f"aws {service} {operation}"
     shape = model.operation_model(by_command[operation]).input_shape
     known = {f"--{xform_name(member, '-')}" for member in (shape.members if shape else ())}
     unknown = flags - known - AWS_GLOBAL
     return f"aws {service} {operation}: {unknown}" if unknown else None
+
+
+@cache
+def _service(name: str) -> tuple[ServiceModel, dict[str, str]]:
+    """AWS's description of a service, and its operations in the command line's words; read once: it is long."""
+    model = get_session().get_service_model(name)
+    return model, {xform_name(operation, "-"): operation for operation in model.operation_names}
 
 
 def test_there_is_a_page_for_each_kind_and_a_kind_for_each_page() -> None:

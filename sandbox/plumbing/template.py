@@ -7,6 +7,7 @@ this module only knows how to ask. What it does not know it refuses.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,10 +46,16 @@ def load_template(source: Path | Mapping[str, Any]) -> Mapping[str, Any]:
     """A template from a YAML file, or as it is when already parsed. Raises TemplateError when it is not a mapping."""
     if isinstance(source, Mapping):
         return source
-    parsed = yaml.load(source.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader with tags
+    parsed = _parsed(source.read_text(encoding="utf-8"))
     if not isinstance(parsed, dict):
         raise TemplateError(f"{source} is not a CloudFormation template")
     return parsed
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed(text: str) -> Any:
+    """Read once for all the stages of a process; nobody changes a template."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with tags
 
 
 class Resolver:
