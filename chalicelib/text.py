@@ -290,7 +290,7 @@ def _findings(document: Document) -> list[str]:
         if finding["repaired_by"]:
             lines.append(f"    repair:  {finding['repaired_by']}")
         if finding["todo"]:
-            lines.append(f"    to do:   {finding['todo']}")
+            lines.append("    to do:   " + finding["todo"].replace("\n", f"\n{' ' * 13}"))
         if finding["quiet"]:
             why = finding["quiet"]
             who = f" by {why['who']}" if why["who"] else ""

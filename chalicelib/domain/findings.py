@@ -48,8 +48,8 @@ class Kind(StrEnum):
     SUBNET_CHANGED = "subnet-changed"
     SUBNET_NEARLY_FULL = "subnet-nearly-full"
     INTERFACE_UNTAGGED = "interface-untagged"
-    CAPACITY_ODD = "capacity-odd"
     ADDRESS_LEFTOVER = "address-leftover"
+    CAPACITY_ODD = "capacity-odd"
     ADDRESS_OUTSIDE = "address-outside"
     ADDRESS_RESERVED_BY_AWS = "address-reserved-by-aws"
     ADDRESS_TAKEN = "address-taken"
@@ -145,7 +145,8 @@ class Finding:
         subject: What it is about ("address 10.0.1.9", "node ip-10-0-1-7", "zone eu-central-1a").
         summary: What is the case, one sentence.
         impact: What it means for traffic, one sentence; empty where it means nothing yet.
-        todo: What a person can do, as commands or words; empty where nothing is to be done by hand.
+        todo: What a person can do, in words, with commands to paste on lines of their own; empty where nothing is to be
+            done by hand.
         repaired_by: Summary of the action of the same plan that repairs it; empty where the tool can't or must not.
         remedy: What the tool does about it by itself, now or later and what for it waits, as one clause; empty where it
             can't or must not.

@@ -190,7 +190,7 @@ def visit(
         raise known.error  # who was told what is not known: a message now could be a repetition, or missing
     if outside.memory is not None and outside.alerts is not None:
         bulletin = tell(
-            Place(desired.name, desired.region, runbooks),
+            Place(desired.name, desired.region, runbooks, enforces=enforce),
             findings,
             _within_sight(records, seen.observed, {found.fingerprint(desired.name) for found in findings}),
             complete=seen.observed.addresses_known,

@@ -73,6 +73,15 @@ def plan_pools(terrain: Terrain, memory: Remembered) -> Pooling:
     return out
 
 
+_FIND_WRITER = (
+    "Find who writes the labels of machine pool {pool} (Terraform, a pipeline, the console, `rosa edit machinepool"
+    " --labels`) and have them keep this one, or take the pool out of the fleet file."
+)
+
+
+_GIVE = "Give machine pool {pool} the label beside those that it has."
+
+
 def second_writer_subject(pool: str) -> str:
     """What the finding is about, and remembered under."""
     return f"label of machine pool {pool}"
@@ -211,9 +220,35 @@ class _Planner:
         else:
             self.out.label.append(action)
         self.out.findings += [
-            _label_missing(pool, repaired_by="" if waits else action.summary, again_at=again_at),
+            self._label_missing(pool, repaired_by="" if waits else action.summary, again_at=again_at),
             _taken_away(watch, pool, memo, repaired_by="" if waits else action.summary),
         ]
+
+    def _label_missing(self, pool: MachinePool, repaired_by: str, again_at: datetime | None) -> Finding:
+        """Told at once where the pool had it: whoever took it off will do so again, and the repair leaves no trace."""
+        taken = self._nodes_have_it(pool)
+        return Finding(
+            Kind.POOL_LABEL_MISSING,
+            f"machine pool {pool.name}",
+            Severity.WARNING,
+            f"Machine pool {pool.name} lacks the label {ASSIGNABLE_LABEL} in OCM"
+            f"{', though its nodes have it: somebody took it off' if taken else ''}.",
+            impact="Nodes that it has keep theirs. Those that it gets from now on are born without, and carry none."
+            if self.ground.hosted
+            else "The platform takes it off the pool's nodes as well; then OVN-Kubernetes takes their addresses away.",
+            todo=_FIND_WRITER.format(pool=pool.name) if taken else "" if repaired_by else _GIVE.format(pool=pool.name),
+            repaired_by=repaired_by,
+            remedy="" if repaired_by or again_at is None else f"it is put back at {again_at:%H:%M} UTC",
+            cause=f"labels of machine pool {pool.name}",
+            evidence=(f"labels: {_in_words(pool)}",),
+            certain=taken,
+        )
+
+    def _nodes_have_it(self, pool: MachinePool) -> bool:
+        """Whether a node of it has the label: as a rule, because the pool had it when the node was born."""
+        mine = (i.id for i in self.terrain.observed.instances if i.pool == pool.name)
+        nodes = (self.terrain.node_by_instance.get(instance_id) for instance_id in mine)
+        return any(node is not None and node.assignable is not None for node in nodes)
 
     def _count(self, pool: MachinePool) -> None:
         """Fewer machines than the pool is to have: on their way at first, a finding when they do not come."""
@@ -253,21 +288,6 @@ def _pause(tries: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
-def _label_missing(pool: MachinePool, repaired_by: str, again_at: datetime | None) -> Finding:
-    return Finding(
-        Kind.POOL_LABEL_MISSING,
-        f"machine pool {pool.name}",
-        Severity.WARNING,
-        f"Machine pool {pool.name} lacks the label {ASSIGNABLE_LABEL} in OCM.",
-        impact="Nodes that it gets from now on are born without it and carry no egress address.",
-        todo="" if repaired_by else f"Give machine pool {pool.name} the label beside those it has.",
-        repaired_by=repaired_by,
-        remedy="" if repaired_by or again_at is None else f"puts it back at {again_at:%H:%M} UTC, should it be missing",
-        cause=f"labels of machine pool {pool.name}",
-        evidence=(f"labels: {_in_words(pool)}",),
-    )
-
-
 def _taken_away(watch: Finding, pool: MachinePool, memo: Memo | None, repaired_by: str) -> Finding:
     """Counts our tries, and becomes a warning when the label keeps disappearing."""
     tries = 0 if memo is None else memo.tries
@@ -283,8 +303,7 @@ def _taken_away(watch: Finding, pool: MachinePool, memo: Memo | None, repaired_b
         summary=f"Somebody keeps taking {ASSIGNABLE_LABEL} off machine pool {pool.name}: it was set {tries} times"
         " within a day, and is gone again.",
         impact="Nodes that are there keep their labels on HCP and lose them on classic; new ones are born without.",
-        todo="Find who writes the pool's labels (Terraform, a pipeline, the console) and have them keep this label, or"
-        " take the pool out of the fleet file. It is put back ever more rarely until then.",
+        todo=f"{_FIND_WRITER.format(pool=pool.name)} It is put back ever more rarely until then.",
         repaired_by=repaired_by,
         evidence=(f"labels: {_in_words(pool)}",),
     )

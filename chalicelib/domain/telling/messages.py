@@ -5,16 +5,17 @@ Written for someone who is woken by it: what, where, since when, what it means f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from chalicelib.domain.findings import telling_order
+from chalicelib.domain.findings import Kind, telling_order
 from chalicelib.domain.quiet import Quiet
 from chalicelib.domain.telling.advice import commands_for
+from chalicelib.domain.telling.headlines import HEADLINES
 
 SUBJECT_LIMIT = 100
 """SNS: at most 100 characters, printable ASCII (API reference, Publish)."""
@@ -42,11 +43,16 @@ RUNBOOKS = "docs/runbooks"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message comes from: cluster, its AWS Region, and where the runbooks are."""
+    """Where a message comes from: cluster, its AWS Region, where the runbooks are.
+
+    Attributes:
+        enforces: False where changes are only planned: mode observe.
+    """
 
     cluster: str
     region: str = ""
     runbooks: str = RUNBOOKS
+    enforces: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ def render_alert(place: Place, told: tuple[Told, ...], *, done: frozenset[str], 
     resolved = worst.occasion is Occasion.RESOLVED
     severity, kind = str(worst.document["severity"]), str(worst.document["kind"])
     state = "RESOLVED" if resolved else severity.upper()
-    blocks = _that_fit(_resolved_block(item, now) if resolved else _open_block(item, done, place) for item in told)
+    blocks = _that_fit((_resolved_block(i, now) for i in told) if resolved else _open_blocks(told, done, place))
     if len(told) > len(blocks):
         blocks.append(f"... and {len(told) - len(blocks)} more: egress-keeper drift --cluster {place.cluster}")
     return Alert(
@@ -117,7 +123,8 @@ def _company(told: tuple[Told, ...]) -> str:
     """What the findings of one message have in common."""
     if all(item.occasion is Occasion.REMINDER for item in told):
         return f"; {len(told)} still open, told once a day" if len(told) > 1 else "; still open, told once a day"
-    return f", {len(told)} findings of one cause" if len(told) > 1 else ""
+    what = "cause" if told[0].document.get("cause") else "kind"
+    return f", {len(told)} findings of one {what}" if len(told) > 1 else ""
 
 
 def _foot(place: Place, told: tuple[Told, ...], run_id: str, now: datetime) -> str:
@@ -140,27 +147,45 @@ def _that_fit(blocks: Iterable[str]) -> list[str]:
     return listed
 
 
-def _open_block(item: Told, done: frozenset[str], place: Place) -> str:
+def _open_blocks(told: Iterable[Told], done: frozenset[str], place: Place) -> Iterator[str]:
+    """One block a finding. What a later one would repeat of the first of its kind is left out: it is read at night."""
+    said: dict[str, frozenset[str]] = {}
+    for item in told:
+        kind = str(item.document["kind"])
+        parts = _parts(item, done, place)
+        repeated = said.get(kind, frozenset())
+        yield "\n".join(
+            [
+                f"{item.document['summary']}{_why_again(item)}",
+                f"  Since:   {item.since:%Y-%m-%d %H:%M:%S} UTC",
+                *(part for part in parts if part not in repeated),
+                f"  Finding: {item.fingerprint} {kind}",
+            ]
+        )
+        said.setdefault(kind, frozenset(parts))
+
+
+def _parts(item: Told, done: frozenset[str], place: Place) -> list[str]:
     document = item.document
-    kind = str(document["kind"])
-    lines = [f"{document['summary']}{_why_again(item)}", f"  Since:   {item.since:%Y-%m-%d %H:%M:%S} UTC"]
-    if document["impact"]:
-        lines.append(f"  Traffic: {document['impact']}")
-    lines.append(f"  Done:    {_done(item, done)}")
-    if document["todo"]:
-        lines.append(f"  To do:   {document['todo']}")
-    commands = commands_for(kind, str(document["subject"]), cluster=place.cluster, region=place.region)
-    lines.extend(f"  {'Look:' if first else '     '}    {command}" for first, command in _marked(commands))
-    lines.extend(f"  Seen:    {evidence}" for evidence in document["evidence"])
+    kind, subject = str(document["kind"]), str(document["subject"])
+    commands = commands_for(kind, subject, cluster=place.cluster, region=place.region)
+    parts = [
+        _part("Traffic", [document["impact"]]),
+        _part("Done", [_done(item, done, place)]),
+        _part("To do", str(document["todo"]).split("\n")),
+        _part("Look", commands),
+        *(_part("Seen", [evidence]) for evidence in document["evidence"]),
+    ]
     if item.quiet is not None:
-        lines.append(f"  Quiet:   {quiet_words(item.quiet)}; told because it is worse than that covers")
-    lines.append(f"  Runbook: {place.runbooks.rstrip('/')}/{kind}.md")
-    lines.append(f"  Finding: {item.fingerprint} {kind}")
-    return "\n".join(lines)
+        parts.append(_part("Quiet", [f"{quiet_words(item.quiet)}; told because it is worse than that covers"]))
+    parts.append(_part("Runbook", [f"{place.runbooks.rstrip('/')}/{kind}.md"]))
+    return [part for part in parts if part]
 
 
-def _marked(commands: Iterable[str]) -> Iterable[tuple[bool, str]]:
-    return ((index == 0, command) for index, command in enumerate(commands))
+def _part(name: str, lines: Iterable[str]) -> str:
+    """A name and its lines, the first one beside it; empty where they are."""
+    text = "\n           ".join(lines)
+    return f"  {name + ':':<9}{text}" if text else ""
 
 
 def _why_again(item: Told) -> str:
@@ -171,20 +196,27 @@ def _why_again(item: Told) -> str:
     return f" ({item.occasion.value}{times if item.occasion is Occasion.BACK else ''})"
 
 
-def _done(item: Told, done: frozenset[str]) -> str:
+def _done(item: Told, done: frozenset[str], place: Place) -> str:
     """What was done about it, not overstated: planned is not applied, and applied is not yet repaired."""
     repair, remedy = str(item.document["repaired_by"]), str(item.document.get("remedy", ""))
+    if repair and repair in done:
+        return f"{repair}: applied, being verified{_the_time(item.tries)}"
     before = ""
-    if item.tries and item.tried_at is not None and not (repair in done and item.tries == 1):
+    if item.tries and item.tried_at is not None:
         times = "once" if item.tries == 1 else f"{item.tries} times"
         before = f"; tried {times} so far, the last time at {item.tried_at:%Y-%m-%d %H:%M:%S} UTC"
-    if repair and repair in done:
-        return f"{repair}: applied, being verified{before}"
+    if (repair or remedy) and not place.enforces:
+        return f"nothing: mode observe changes nothing; mode enforce would: {repair or remedy}{before}"
     if repair:
         return f"nothing yet; planned: {repair}{before}"
     if remedy:
-        return f"nothing in this visit; the remedy is {remedy}{before}"
+        return f"nothing in this visit; next: {remedy}{before}"
     return f"nothing; there is no repair that is safe without a person{before}"
+
+
+def _the_time(tries: int) -> str:
+    ordinal = {2: "2nd", 3: "3rd"}.get(tries, f"{tries}th")
+    return f", for the {ordinal} time" if tries > 1 else ""
 
 
 def _resolved_block(item: Told, now: datetime) -> str:
@@ -217,11 +249,11 @@ def quiet_words(quiet: Quiet) -> str:
 
 
 def _subject(state: str, cluster: str, told: tuple[Told, ...]) -> str:
-    """What and where. Names give way where it gets too long: the kind and how many more there are stay readable."""
+    """What and where. Names give way where it gets too long: what is the case and how many more stay readable."""
     worst = told[0]
     still = ": still open" if worst.occasion is Occasion.REMINDER else ""
     head = f"{state} {cluster}{still}: "
-    tail = f": {str(worst.document['kind']).replace('-', ' ')}"
+    tail = f": {HEADLINES[Kind(worst.document['kind'])]}"
     tail += f" and {len(told) - 1} more" if len(told) > 1 else ""
     name = _printable(str(worst.document["subject"]))
     room = SUBJECT_LIMIT - len(head) - len(tail)

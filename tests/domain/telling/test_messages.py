@@ -9,6 +9,7 @@ import pytest
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.plan import plain
 from chalicelib.domain.quiet import Quiet
+from chalicelib.domain.telling.headlines import HEADLINES
 from chalicelib.domain.telling.messages import (
     BODY_LIMIT,
     MOST_LISTED,
@@ -52,7 +53,7 @@ def render(items: tuple[Told, ...], done: frozenset[str] = frozenset()) -> Alert
 def test_a_message_as_it_is_read() -> None:
     """What, since when, what it means, what was done, what to do, what was seen, and where to look it up."""
     made = render(told(finding()), frozenset({REPAIR}))
-    assert made.subject == "CRITICAL demo: address 10.10.100.253 of ns: address unassigned"
+    assert made.subject == "CRITICAL demo: address 10.10.100.253 of ns: on no node"
     assert made.attributes == {"cluster": "demo", "severity": "critical", "kind": "address-unassigned"}
     assert (
         made.body
@@ -140,7 +141,7 @@ def test_a_silence_that_no_longer_covers_is_named() -> None:
 def test_reminders_are_one_list() -> None:
     """The subject says that nothing is new."""
     made = render(told(finding(1), finding(2), occasion=Occasion.REMINDER))
-    assert made.subject == "CRITICAL demo: still open: address 10.10.100.1 of ns: address unassigned and 1 more"
+    assert made.subject == "CRITICAL demo: still open: address 10.10.100.1 of ns: on no node and 1 more"
     assert "2 still open, told once a day" in made.body.splitlines()[0]
 
 
@@ -160,15 +161,67 @@ def test_a_repeated_message_says_why_it_comes_again(occasion: Occasion) -> None:
 
 def test_findings_of_one_cause_are_one_message_the_worst_first() -> None:
     """Subject and attributes are those of the worst; among equals a cause comes before its effects."""
-    mild = finding(1, severity=Severity.WARNING, kind=Kind.CAPACITY_NO_SPARE)
-    effect = finding(3, kind=Kind.STATUS_LOST)
-    made = render(told(mild, effect, finding(2)))
-    assert made.subject == "CRITICAL demo: address 10.10.100.2 of ns: address unassigned and 2 more"
+    mild = finding(1, severity=Severity.WARNING, kind=Kind.CAPACITY_NO_SPARE, cause="zone a")
+    effect = finding(3, kind=Kind.STATUS_LOST, cause="zone a")
+    made = render(told(mild, effect, finding(2, cause="zone a")))
+    assert made.subject == "CRITICAL demo: address 10.10.100.2 of ns: on no node and 2 more"
     assert made.attributes["severity"] == "critical"
     assert [line for line in made.body.splitlines() if "(ns, " in line] == [
         f"10.10.100.{number} (ns, eu-central-1a) is assigned to no node." for number in (2, 3, 1)
     ]
     assert "3 findings of one cause" in made.body.splitlines()[0]
+
+
+def test_findings_that_only_share_their_kind_are_not_said_to_have_one_cause() -> None:
+    """Whoever repairs the first must not think that the others are repaired with it."""
+    assert "2 findings of one kind" in render(told(finding(1), finding(2))).body.splitlines()[0]
+
+
+def test_what_findings_of_a_kind_have_in_common_is_said_once() -> None:
+    """Five sections of one system that does not answer are read at a glance; what differs stays."""
+    one, two = finding(1), finding(2, impact="Another one.")
+    first, second = render(told(one, two)).body.split("\n\n")[1:3]
+    assert "To do:   Look at it." in first
+    assert second.splitlines()[0] == one.summary.replace("100.1", "100.2")
+    assert "To do:" not in second
+    assert "Traffic: Another one." in second
+    assert "  Since:   2026-03-01 11:57:00 UTC" in second
+    assert f"  Finding: {two.fingerprint('demo')} address-unassigned" in second
+    other = finding(3, kind=Kind.STATUS_LOST)
+    assert render(told(one, other)).body.count("To do:   Look at it.") == 2, "other kinds say it themselves"
+
+
+def test_commands_to_paste_stand_on_lines_of_their_own() -> None:
+    """Nobody has to take them out of a sentence."""
+    body = render(told(finding(todo="By hand:\noc label egressip ns a=b\noc get egressip"))).body
+    assert (
+        "  To do:   By hand:\n           oc label egressip ns a=b\n           oc get egressip\n  Look:    oc get"
+        in body
+    )
+
+
+def test_in_mode_observe_nothing_is_said_to_be_planned() -> None:
+    """Nobody waits for a repair that will not come."""
+    watched = replace(Place("demo", "eu-central-1"), enforces=False)
+    for changes in ({}, {"repaired_by": "", "remedy": REPAIR}):
+        made = render_alert(watched, told(finding(**changes)), done=frozenset(), run_id="demo.1", now=make.NOW)
+        assert f"Done:    nothing: mode observe changes nothing; mode enforce would: {REPAIR}\n" in made.body
+
+
+@pytest.mark.parametrize(("tries", "says"), [(1, ""), (2, ", for the 2nd time"), (3, ", for the 3rd time"), (4, "4th")])
+def test_a_repair_that_was_applied_before_says_so(tries: int, says: str) -> None:
+    """The reader sees that it does not last."""
+    (one,) = told(finding())
+    body = render((replace(one, tries=tries, tried_at=make.NOW),), frozenset({REPAIR})).body
+    assert f"{REPAIR}: applied, being verified" in body
+    assert says in body
+    assert ("time" in body) is (tries > 1)
+
+
+def test_every_kind_has_a_headline() -> None:
+    """Short enough to leave room for a name."""
+    assert set(HEADLINES) == set(Kind)
+    assert max(map(len, HEADLINES.values())) <= 40
 
 
 def test_many_findings_are_cut_and_counted() -> None:
@@ -180,7 +233,7 @@ def test_many_findings_are_cut_and_counted() -> None:
 
 def test_long_findings_are_cut_by_size() -> None:
     """However long the evidence, SNS takes the message."""
-    body = render(told(*(finding(number, evidence=("ü" * 20_000,)) for number in range(10)))).body
+    body = render(told(*(finding(number, evidence=("ü" * 20_000 + str(number),)) for number in range(10)))).body
     assert len(body.encode()) < BODY_LIMIT + 1_000
     assert "... and 6 more: egress-keeper drift --cluster demo" in body
 
@@ -193,4 +246,4 @@ def test_subjects_fit_sns(subject: str) -> None:
     assert made.isascii()
     assert made.isprintable()
     assert made.startswith("CRITICAL demo: ")
-    assert made.endswith(": address unassigned"), "what is wrong stays readable, names give way"
+    assert made.endswith(": on no node"), "what is wrong stays readable, names give way"
