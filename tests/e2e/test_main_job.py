@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,52 @@ def scenario(replicas_in_c: int = 2) -> Scenario:
     return Scenario(name="payments", pools=tuple(pools))
 
 
+class Stages:
+    """The one stage of this file (moto allows no two at a time): a test's own, or handed on at rest to the next."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._handed_on: Stage | None = None
+
+    def own(self, replicas_in_c: int = 2) -> Stage:
+        """A cluster that stands, with nothing of ours in it, for one test."""
+        self.close()
+        return self._open.enter_context(staged(scenario(replicas_in_c), POLICIES))
+
+    def at_rest(self) -> Stage:
+        """All six addresses serve and have for a while, nothing is found, nothing is due, all mail is read."""
+        stage = self._handed_on
+        if stage is None or not _comes_to_rest(stage):
+            stage = self._handed_on = self.own()
+            assert _comes_to_rest(stage)
+        stage.read_mail()
+        stage.plumbing.invocations.clear()
+        return stage
+
+    def close(self) -> None:
+        self._open.close()
+        self._handed_on = None
+
+
+def _comes_to_rest(stage: Stage) -> bool:
+    for _ in range(3):
+        stage.run_for(1800)
+        if len(serving(stage)) == 6 and not drift(stage)["findings"]:
+            return True
+        minutes(stage, 3)
+    return False
+
+
+@pytest.fixture(scope="module")
+def stages() -> Iterator[Stages]:
+    made = Stages()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    with staged(scenario(), POLICIES) as running:
-        yield running
+def stage(stages: Stages) -> Stage:
+    return stages.at_rest()
 
 
 def drift(stage: Stage) -> dict[str, Any]:
@@ -74,28 +117,25 @@ def reservations(stage: Stage) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_a_growing_pool_ends_with_every_address_serving() -> None:
+def test_a_growing_pool_ends_with_every_address_serving(stages: Stages) -> None:
     """EC2's event alone, without the schedule, leads through all functions to assigned addresses."""
-    with staged(scenario(replicas_in_c=0), POLICIES) as stage:
-        minutes(stage, 3)
-        assert {a.split(".")[2] for a in serving(stage)} == {"100", "150"}
-        stage.plumbing.invocations.clear()
-        stage.rosa.scale_pool("egress-c", 2)
-        stage.run_for(1200)
-        functions = Counter(run.function for run in stage.plumbing.invocations if run.function != "api_handler")
-        assert set(functions) == {"intake", "route", "reconcile"}
-        assert not [run.error for run in stage.plumbing.invocations if run.error]
-        assert len(serving(stage)) == 6
-        assert drift(stage)["findings"] == []
-        pod = [address for address, policy in serving(stage).items() if policy == "demo-egress-pod"]
-        assert {a.rsplit(".", 1)[0] for a in pod} == {"10.10.100", "10.10.150", "10.10.200"}
+    stage = stages.own(replicas_in_c=0)
+    minutes(stage, 3)
+    assert {a.split(".")[2] for a in serving(stage)} == {"100", "150"}
+    stage.plumbing.invocations.clear()
+    stage.rosa.scale_pool("egress-c", 2)
+    stage.run_for(1200)
+    functions = Counter(run.function for run in stage.plumbing.invocations if run.function != "api_handler")
+    assert set(functions) == {"intake", "route", "reconcile"}
+    assert not [run.error for run in stage.plumbing.invocations if run.error]
+    assert len(serving(stage)) == 6
+    assert drift(stage)["findings"] == []
+    pod = [address for address, policy in serving(stage).items() if policy == "demo-egress-pod"]
+    assert {a.rsplit(".", 1)[0] for a in pod} == {"10.10.100", "10.10.150", "10.10.200"}
 
 
 def test_drift_is_repaired_told_and_its_end_told(stage: Stage) -> None:
     """A label taken, an object edited, a reservation deleted: put back, one message each, one recovery each."""
-    minutes(stage, 3)
-    stage.run_for(1800)
-    stage.read_mail()
     node = stage.rosa.node_name(stage.rosa.pool_machines("egress-b")[0])
     stage.rosa.take_label(node)
     edited = {"spec": {"egressIPs": ["10.10.100.253"]}}
@@ -116,7 +156,6 @@ def test_drift_is_repaired_told_and_its_end_told(stage: Stage) -> None:
 
 def test_addresses_survive_the_loss_of_object_and_table(stage: Stage) -> None:
     """An address once given is found again after every table of ours is lost and the object deleted."""
-    minutes(stage, 3)
     before = serving(stage)
     table = stage.aws.client("dynamodb")
     name = stage.resources.refs["FindingsTable"]
@@ -129,7 +168,6 @@ def test_addresses_survive_the_loss_of_object_and_table(stage: Stage) -> None:
 
 def test_reservations_carry_owner_cluster_and_policy(stage: Stage) -> None:
     """What is ours says so, and remembers which address is whose."""
-    minutes(stage, 2)
     found = reservations(stage)
     assert {cidr.split("/")[1] for cidr in found} == {"28", "32"}
     tags = {tag["Key"]: tag["Value"] for tag in found["10.10.150.253/32"]["Tags"]}
@@ -142,7 +180,6 @@ def test_reservations_carry_owner_cluster_and_policy(stage: Stage) -> None:
 
 def test_rest_answers_and_orders_runs(stage: Stage) -> None:
     """GET reads now; POST answers 202 with the id of a run whose result can be asked for."""
-    minutes(stage, 2)
     for what in ("capacity", "plan", "drift"):
         answer = stage.plumbing.request("GET", f"/clusters/payments/{what}")
         assert answer.status == 200
@@ -179,9 +216,6 @@ def test_a_bad_request_gets_one_clear_error(stage: Stage) -> None:
 @pytest.mark.slow
 def test_a_burst_of_a_thousand_events_is_at_most_two_visits_a_window(stage: Stage) -> None:
     """Duplicates and all: never flooded, and the last visit starts after the last event of its window."""
-    minutes(stage, 3)
-    stage.run_for(600)
-    stage.plumbing.invocations.clear()
     running = json.loads((EVENTS / "ec2-instance-running.json").read_text())
     machines = [machine.instance_id for pool in "abc" for machine in stage.rosa.pool_machines(f"egress-{pool}")]
     start = stage.timeline.now()
@@ -205,9 +239,6 @@ def test_a_burst_of_a_thousand_events_is_at_most_two_visits_a_window(stage: Stag
 
 def test_an_instance_that_is_not_ours_wakes_nobody(stage: Stage) -> None:
     """Another machine of the account is counted and dropped."""
-    minutes(stage, 3)
-    stage.run_for(600)
-    stage.plumbing.invocations.clear()
     ec2 = stage.aws.client("ec2")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, InstanceType="t3.small", SubnetId=subnet)
@@ -217,9 +248,6 @@ def test_an_instance_that_is_not_ours_wakes_nobody(stage: Stage) -> None:
 
 def test_an_instance_that_ec2_does_not_know_yet_comes_back(stage: Stage) -> None:
     """The event of an instance that no read shows yet is put back with a pause, a bounded number of times."""
-    minutes(stage, 3)
-    stage.run_for(600)
-    stage.plumbing.invocations.clear()
     event = json.loads((EVENTS / "ec2-instance-running.json").read_text())
     event["detail"]["instance-id"] = "i-0123456789abcdef0"
     stage.plumbing.emit({**event, "account": stage.aws.account_id})
@@ -227,8 +255,9 @@ def test_an_instance_that_ec2_does_not_know_yet_comes_back(stage: Stage) -> None
     assert Counter(run.function for run in stage.plumbing.invocations) == {"intake": 1, "route": 5}
 
 
-def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_stops_nobody(stage: Stage) -> None:
+def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_stops_nobody(stages: Stages) -> None:
     """A visit that always fails is tried a few times, put aside, and the cluster's next visits run."""
+    stage = stages.own()
     minutes(stage, 2)
     sqs = stage.aws.client("sqs")
     stage.aws.faults.inject("sns", "Publish", broken())
@@ -247,8 +276,9 @@ def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_stops_nobody(stage
     assert len(serving(stage)) == 6
 
 
-def test_one_broken_cluster_does_not_delay_the_others(stage: Stage) -> None:
+def test_one_broken_cluster_does_not_delay_the_others(stages: Stages) -> None:
     """A cluster whose API does not answer fails alone."""
+    stage = stages.own()
     other = stage.default_fleet.split("clusters:\n")[1].replace("name: payments", "name: broken", 1)
     other = other.replace(stage.rosa.api_url, "http://127.0.0.1:9").replace("infra_id: 2", "infra_id: 3", 1)
     stage.put_fleet(stage.default_fleet + other)
@@ -263,7 +293,6 @@ def test_one_broken_cluster_does_not_delay_the_others(stage: Stage) -> None:
 @pytest.mark.slow
 def test_a_throttled_ec2_changes_nothing_and_heals(stage: Stage) -> None:
     """Unknown is not empty: nothing is removed or added on a partial view, and the next visit finishes."""
-    minutes(stage, 2)
     before = reservations(stage)
     stage.rosa.kube.patch("egressips", "demo-egress-ns", {"spec": {"egressIPs": ["10.10.100.253"]}}, manager="x")
     stage.aws.faults.inject("ec2", "GetSubnetCidrReservations", throttled())
