@@ -16,7 +16,7 @@ from chalicelib.adapters.errors import AdapterError, Conflict, Denied, NotFound,
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.pools import OcmCluster, Scaling
 from chalicelib.domain.snapshot import EgressIpConfig, Subnet
-from chalicelib.domain.spec import ClusterSpec, OcmSpec, PoolCreation, PoolSpec, SecretRef
+from chalicelib.domain.spec import ClusterSpec, Mode, OcmSpec, PoolCreation, PoolSpec, SecretRef
 from chalicelib.domain.telling.messages import Alert, Occasion
 from chalicelib.usecases.visit import Outcome, Outside, visit
 from tests import factories as make
@@ -319,7 +319,7 @@ def capacity_no_spare() -> Night:
         night.loses(address)
     night.node_goes("node-b1")
     night.settle()
-    return night.watch(65, 400, 400)
+    return night.watch(65, 400, 400, 400)
 
 
 def subnet_changed() -> Night:
@@ -438,6 +438,15 @@ def address_unassigned_for_good() -> Night:
     night.watch(65, 125, 125)
     night.forgets_messages()
     return night.watch(125)
+
+
+def address_unassigned_observed() -> Night:
+    """The only address of its policy, on a cluster that is only watched."""
+    night = for_policy(A)
+    night.settle()
+    night.desired = replace(night.desired, mode=Mode.OBSERVE)
+    night.loses(A)
+    return night.watch()
 
 
 def address_unassigned_no_room() -> Night:
@@ -735,6 +744,7 @@ SITUATIONS: dict[str, Callable[[], Night]] = {
     "address-duplicate.serving": address_duplicate_serving,
     "address-unassigned": address_unassigned,
     "address-unassigned.person": address_unassigned_for_good,
+    "address-unassigned.observed": address_unassigned_observed,
     "address-unassigned.no-room": address_unassigned_no_room,
     "assignment-failed": assignment_denied,
     "assignment-failed.untagged": assignment_untagged,

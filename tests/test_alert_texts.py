@@ -17,6 +17,7 @@ from chalicelib.domain.plan import plain
 from chalicelib.domain.telling.messages import SUBJECT_LIMIT, Alert, Occasion, Place, Told, render_alert
 from tests import factories as make
 from tests.alert_situations import SITUATIONS, kind_of
+from tests.test_runbooks import problem
 
 TEXTS = Path(__file__).parent / "alert_texts"
 WRITES = bool(os.environ.get("KEEPER_WRITE_TEXTS"))
@@ -78,3 +79,12 @@ def test_a_text_says_all_that_is_needed_at_night(name: str) -> None:
     assert "  Traffic: " in made.body or worst["severity"] == Severity.INFO
     assert worst["todo"] or worst["repaired_by"] or worst["remedy"]
     assert not PLACEHOLDER.search(made.body)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_what_is_to_be_pasted_exists(name: str) -> None:
+    """Commands in what is to be done, on lines of their own or within a sentence, with flags that they have."""
+    for item in message(name).told:
+        words, *commands = str(item.document["todo"]).split("\n")
+        commands += [text for text in re.findall(r"`([^`]+)`", words) if text.startswith(("oc ", "aws ", "rosa "))]
+        assert [found for command in commands if (found := problem(command))] == []

@@ -25,6 +25,7 @@ OC = {
     "apply": set(),
     "auth": {"can-i", "whoami"},
     "create": {"token"},
+    "delete": {"cloudprivateipconfig", "pod"},
     "describe": {"node", "cloudprivateipconfig", "egressip"},
     "edit": {"egressip"},
     "get": {
@@ -32,10 +33,13 @@ OC = {
         "network.operator",
     },
     "label": {"node", "egressip"},
+    "patch": {"egressip"},
+    "rollout": {"restart"},
+    "wait": set(),
 }
 OC_FLAGS = {
-    *("-l", "-L", "-n", "-o", "-A", "-f", "--as", "--duration", "--field-selector", "--overwrite", "--raw"),
-    *("--show-labels", "--show-managed-fields", "--subresource"),
+    *("-l", "-L", "-n", "-o", "-p", "-A", "-f", "--as", "--duration", "--field-selector", "--overwrite", "--raw"),
+    *("--for", "--show-labels", "--show-managed-fields", "--subresource", "--timeout", "--type"),
 }
 ROSA = {"list machinepools", "describe machinepool", "describe cluster", "create machinepool", "edit machinepool"}
 ROSA_FLAGS = {"-c", "--cluster", "--machinepool", "--name", "--replicas", "--instance-type", "--labels"}

@@ -6,6 +6,7 @@ interface agree. What follows from a verdict is decided in `diagnosis`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,9 @@ LONGEST_TRANSIT = timedelta(minutes=10)
 
 Controllers before 4.21 leave an assignment "Unknown" for ever when its node is gone, so age is the only sign there.
 """
+
+_REQUEST_ID = re.compile(r",? *request id: *\S+")
+"""Another one with each try of the controller: the same failure would never read the same twice."""
 
 
 class State(StrEnum):
@@ -172,7 +176,7 @@ def _in_words(cpic: Cpic | None) -> str:
     if cpic.deleting:
         return f"being deleted on {cpic.status_node or cpic.spec_node}"
     if cpic.assigned == "False":
-        return "False: " + " ".join(cpic.message.split())
+        return "False: " + " ".join(_REQUEST_ID.sub("", cpic.message).split())
     return f"{cpic.assigned or 'new'} on {cpic.status_node or cpic.spec_node}"
 
 

@@ -71,6 +71,14 @@ class Need(StrEnum):
     TIME = "time"
     HOLDER = "holder"
     """Another network interface has to let go of the address, and won't by itself."""
+    TAG = "tag"
+    """The network interface of its node needs its tag back (HCP)."""
+    FINDING = "finding"
+    """Another finding says what is in the way."""
+    HOUR = "hour"
+    """It may serve: what repairs it interrupts that."""
+    IDEAS = "ideas"
+    """Its remedies were tried, and did not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +136,24 @@ class Patient:
         if self.trouble is Trouble.RETURNING:
             return self._says("cycle under way: put back, and the platform is at work on it")
         if (objection := self.ward.objected.get(subject_of(self.verdict))) is not None:
-            return self._asks(f"while {objection} stands, no remedy can help")
+            return self._asks(f"while {objection} stands, no remedy can help", Need.FINDING)
         return self._blocked() or self._treatment()
 
     def _treatment(self) -> Outlook:
         """The remedy that fits the trouble, with nothing in its way."""
         match self.trouble:
             case Trouble.UNASSIGNED:
-                return self._kick() or replace(self._asks(f"{MOST_KICKS} kicks did not help"), kickable=True)
+                return self._kick() or replace(
+                    self._asks(f"{MOST_KICKS} kicks did not help", Need.IDEAS), kickable=True
+                )
             case Trouble.UNBACKED:
                 return self._kick() or replace(self._cycle(), kickable=True)
             case Trouble.NODE_GONE if self._cpic_says_no():
                 return self._kick() or replace(self._cycle(), kickable=True)
             case Trouble.UNANSWERED:
-                return self._asks("the cloud network controller does not act on it: it seems not to run")
+                return self._asks("the cloud network controller does not act on it, and seems not to run")
             case Trouble.DENIED if self._is_untagged():
-                return self._asks(f"its node's network interface lacks the tag {MANAGED_TAG}=true")
+                return self._asks(f"its node's network interface lacks the tag {MANAGED_TAG}=true", Need.TAG)
             case Trouble.DENIED:
                 return replace(self._cycle(), person="EC2 does not allow the cloud network controller to assign it")
             case Trouble.LOST:
@@ -164,7 +174,8 @@ class Patient:
     def _blocked(self) -> Outlook | None:
         node = self.verdict.interface_node
         if node and node == self.verdict.claimed_node:
-            return self._asks(f"it is on node {node}, as the status says, and may serve: a cycle would interrupt that")
+            person = f"it is on node {node}, as the status says, and may serve: a cycle would interrupt that"
+            return self._asks(person, Need.HOUR)
         holder = in_the_way(self.ward.terrain, self.verdict.address)
         if holder is not None and is_leaving(self.ward.terrain, holder):
             name = holder.holder or holder.id
@@ -173,7 +184,7 @@ class Patient:
             left = holder.instance_id in self.ward.terrain.instance_by_id
             whose = "nothing asks for it there" if left else "it is not ours"
             person = f"network interface {holder.id} ({holder.holder}) has the address, and {whose}"
-            return replace(self._asks(person), need=Need.HOLDER)
+            return self._asks(person, Need.HOLDER)
         if self.ward.blind:
             node = self.ward.blind[0]
             return self._says(f"waits for host-cidrs of node {node}: until then every remedy is lost", Need.TIME)
@@ -241,7 +252,7 @@ class Patient:
         if self.cycles and self.cycles.kind is self.kind and (wait := self._wait(self.cycles, CYCLE_PAUSE)):
             return self._says(f"cycled {_times(tries)}; next try in {wait}")
         if tries >= MOST_CYCLES:
-            return self._asks(f"{MOST_CYCLES} cycles did not help")
+            return self._asks(f"{MOST_CYCLES} cycles did not help", Need.IDEAS)
         self.ward.land(self.verdict)
         return Outlook(self.kind, Step.CYCLE, f"cycle (try {tries + 1} of {MOST_CYCLES})")
 
@@ -307,8 +318,8 @@ class Patient:
     def _says(self, remedy: str, need: Need = Need.NOTHING) -> Outlook:
         return Outlook(self.kind, remedy=remedy, need=need)
 
-    def _asks(self, person: str) -> Outlook:
-        return Outlook(self.kind, person=person)
+    def _asks(self, person: str, need: Need = Need.NOTHING) -> Outlook:
+        return Outlook(self.kind, person=person, need=need)
 
 
 def _times(number: int) -> str:

@@ -150,7 +150,7 @@ def test_d05_no_kick_while_a_node_lacks_host_cidrs() -> None:
     planned = plan(replace(observed, nodes=(blind, *observed.nodes[1:])), DESIRED, long_seen())  # type: ignore[index]
     assert planned.actions == ()
     assert told(planned).remedy.startswith("waits for host-cidrs of node node-a0")
-    assert told(planned).todo.startswith("Nothing here yet (waits for host-cidrs of node node-a0")
+    assert told(planned).todo.startswith("Nothing yet: it waits for host-cidrs of node node-a0")
     assert "scale up" not in told(planned).todo
 
 
@@ -176,7 +176,7 @@ def test_d05_no_kick_where_no_node_has_room() -> None:
     planned = plan(replace(observed, nodes=full), DESIRED, long_seen())
     assert planned.actions == ()
     assert "which has none" in told(planned).remedy
-    assert "scale up its machine pool" in told(planned).todo
+    assert "scale up machine pool egress-a" in told(planned).todo
 
 
 def test_what_was_tried_is_dropped_once_it_is_over() -> None:
