@@ -22,6 +22,7 @@ from moto.core.utils import get_value
 from moto.ec2.models.amis import AmiBackend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 from sandbox.aws.correction import Correction
 
@@ -155,6 +156,12 @@ CORRECTIONS = (
     Correction(moto_responses, "method_names_from_class", functools.cache, "reflects on 900 methods in every request"),
     Correction(
         moto_backends, "list_of_moto_modules", _listed_once, "reads a directory of 180 entries in every request"
+    ),
+    Correction(
+        DomainDispatcherApplication,
+        "get_backend_for_host",
+        functools.lru_cache(maxsize=256),
+        "matches the host with patterns of 180 services in every request",
     ),
     Correction(AmiBackend, "_load_amis", _no_images, "0.1 s a reset for 1,285 images that nobody asks for"),
     Correction(AttributePicker, "__call__", _by_names_known, "tries a dozen names for every member of every object"),
