@@ -26,7 +26,6 @@ RENEW_BEFORE_SECONDS = 60.0
 """A token with less left is renewed; the SDK's rule."""
 
 PATIENCE_SECONDS = 15.0
-"""So long is an endpoint asked again that answers 5xx or nothing; 4xx is final (the SDK's rule)."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 6.0
 EXCHANGE_SECONDS = 5.0
@@ -44,6 +43,7 @@ class OcmToken:
     Args:
         url: The token endpoint.
         credentials: Read on first use; read anew, once, when the endpoint refuses them.
+        patience_seconds: So long is an endpoint asked again that answers 5xx or nothing; 4xx is final (the SDK's rule).
         clock: Seconds since the epoch. sleep: Seconds.
     """
 
@@ -54,6 +54,7 @@ class OcmToken:
         http: Http,
         *,
         calls: CallCounter | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -62,6 +63,7 @@ class OcmToken:
         self._credentials = credentials
         self._http = http
         self._calls = calls or CallCounter()
+        self._patience = patience_seconds
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -94,7 +96,7 @@ class OcmToken:
             return self._ask(anew)
 
     def _ask(self, credentials: ClientCredentials) -> _Token:
-        until, pause = self._monotonic() + PATIENCE_SECONDS, FIRST_PAUSE
+        until, pause = self._monotonic() + self._patience, FIRST_PAUSE
         while True:
             try:
                 answer = self._exchange(credentials)

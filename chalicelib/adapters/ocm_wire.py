@@ -62,6 +62,7 @@ class OcmWire:
     Args:
         url: `https://host`; plain `http` on loopback only, because every request carries the token.
         warn: Told each announcement of OCM once.
+        retries: How often a request is repeated where that is safe.
         clock, sleep: Seconds, monotonic. draw: A random number in 0–1.
     """
 
@@ -72,6 +73,7 @@ class OcmWire:
         http: Http,
         *,
         calls: CallCounter | None = None,
+        retries: int = RETRIES,
         warn: Callable[[str], None] = _log.warning,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -81,6 +83,7 @@ class OcmWire:
         self._token = token
         self._http = http
         self._calls = calls or CallCounter()
+        self._retries = retries
         self._warn = warn
         self._clock = clock
         self._sleep = sleep
@@ -116,7 +119,7 @@ class OcmWire:
         safe = failed.untouched or request.method == "GET"
         pause = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * (1 - JITTER + 2 * JITTER * self._draw())
         pause = max(pause, min(failed.after_seconds, LONGEST_PAUSE_SECONDS))
-        if not safe or attempt > RETRIES or self._clock() + pause >= operation.deadline:
+        if not safe or attempt > self._retries or self._clock() + pause >= operation.deadline:
             raise failed.error from failed.__cause__
         self._sleep(pause)
 

@@ -1,6 +1,6 @@
 """The product's calls as they reach the wire: named, remembered, and met by one fault at one of them.
 
-Sits behind `AwsSandbox.intercept` and `KubeCluster.intercept`. Calls of others (controllers, pollers, people) are told
+Sits behind `intercept` of AWS, the cluster's API and OCM. Calls of others (controllers, pollers, people) are told
 from the product's by their `User-Agent` and let through.
 """
 
@@ -16,10 +16,16 @@ from sandbox.aws import faults as aws
 from sandbox.aws.wire import Incoming
 from sandbox.kube import faults as kube
 from sandbox.kube.wire import Request, Response
+from sandbox.listening import HttpRequest
+from sandbox.ocm import TOKEN_PATH
+from sandbox.ocm.wire import Request as OcmRequest
+from sandbox.ocm.wire import Response as OcmResponse
 
 AGENT = "egress-keeper"
 CLUSTER = "cluster"
-_READS = ("Describe", "Get", "Query", "List")
+OCM = "ocm"
+OCM_TOKEN = "POST token"
+_READS = ("Describe", "Get", "Query", "List", "Assume")
 _HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -49,7 +55,7 @@ class CallName:
     @property
     def is_read(self) -> bool:
         """Whether it leaves everything as it is."""
-        return self.what.startswith(("GET ", *_READS))
+        return self.what.startswith(("GET ", *_READS)) or self.what == OCM_TOKEN
 
     def __str__(self) -> str:
         """As the matrix prints it."""
@@ -68,7 +74,7 @@ class Calls:
         made: The calls since `begin`, in the order of their arrival.
         dead: The process that made the calls is gone: whatever it still asks is refused, see `Gate`.
         meanwhile: What somebody else does at the moment of a `MEANWHILE` call.
-        writes_done: Calls that changed something in the cluster or on EC2 since `begin`.
+        writes_done: Calls that changed something in the cluster, on EC2 or in OCM since `begin`.
     """
 
     def __init__(self) -> None:
@@ -137,6 +143,35 @@ class Calls:
         if AGENT not in request.user_agent or not self.function:
             return None
         name = self._arrived(CLUSTER, f"{request.method} {_thing(request)}")
+        return self._http_fault(name, _http_key(request))
+
+    def of_ocm(self, request: OcmRequest) -> kube.Fault | None:
+        """The fault of one request to OCM, if any."""
+        if AGENT not in request.headers.get("user-agent", "") or not self.function:
+            return None
+        name = self._arrived(OCM, f"{request.method} {_thing_in_ocm(request)}")
+        return self._http_fault(name, _http_key(request))
+
+    def heard_aws(self, request: Incoming, answer: aws.Replay) -> None:
+        """Keep an answer."""
+        if self._recording and AGENT in request.agent:
+            self._answers.setdefault(_aws_key(request), answer)
+
+    def heard_cluster(self, request: Request, answer: Response) -> None:
+        """Keep an answer."""
+        if self._recording and AGENT in request.user_agent:
+            kept = aws.Replay(answer.status, answer.content_type, answer.body)
+            self._answers.setdefault(_http_key(request), kept)
+
+    def heard_ocm(self, request: OcmRequest, answer: OcmResponse) -> None:
+        """Keep an answer."""
+        if self._recording and AGENT in request.headers.get("user-agent", ""):
+            kept = aws.Replay(answer.status, answer.content_type, answer.body)
+            self._answers.setdefault(_http_key(request), kept)
+
+    # Inside
+
+    def _http_fault(self, name: CallName, key: tuple[str, str]) -> kube.Fault | None:
         match self._trouble_at(name):
             case Trouble.KILLED_BEFORE | Trouble.NOT_DONE:
                 return kube.Fault(drop=True)
@@ -149,23 +184,10 @@ class Calls:
             case Trouble.CUT:
                 return kube.Fault(truncate=True)
             case Trouble.STALE:
-                earlier = self._earlier(_cluster_key(request))
+                earlier = self._earlier(key)
                 return None if earlier is None else kube.Fault(status=earlier.status, body=earlier.body.decode())
             case _:
                 return None
-
-    def heard_aws(self, request: Incoming, answer: aws.Replay) -> None:
-        """Keep an answer."""
-        if self._recording and AGENT in request.agent:
-            self._answers.setdefault(_aws_key(request), answer)
-
-    def heard_cluster(self, request: Request, answer: Response) -> None:
-        """Keep an answer."""
-        if self._recording and AGENT in request.user_agent:
-            kept = aws.Replay(answer.status, answer.content_type, answer.body)
-            self._answers.setdefault(_cluster_key(request), kept)
-
-    # Inside
 
     def _earlier(self, key: tuple[str, str]) -> aws.Replay | None:
         answer = self._answers.get(key)
@@ -178,7 +200,7 @@ class Calls:
             self._counts[key] += 1
             name = CallName(*key, self._counts[key])
             self.made.append(name)
-            if system in ("ec2", CLUSTER) and not name.is_read:
+            if system in ("ec2", CLUSTER, OCM) and not name.is_read:
                 self.writes_done.append(name)
             return name
 
@@ -202,9 +224,16 @@ def _thing(request: Request) -> str:
     return "/".join(parts[2:] if parts[0] == "api" else parts[3:])
 
 
+def _thing_in_ocm(request: OcmRequest) -> str:
+    """`token`, `cluster`, `node_pools/NAME`: the path below the cluster."""
+    if request.path == TOKEN_PATH:
+        return OCM_TOKEN.partition(" ")[2]
+    return "/".join(request.segments[5:]) or "cluster"
+
+
 def _aws_key(request: Incoming) -> tuple[str, str]:
     return (f"{request.service} {request.operation}", request.body.decode(errors="replace"))
 
 
-def _cluster_key(request: Request) -> tuple[str, str]:
+def _http_key(request: HttpRequest) -> tuple[str, str]:
     return (f"{request.method} {request.path}", request.raw_query)

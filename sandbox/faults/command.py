@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Sequence
 
 from chalicelib import telemetry
-from sandbox.faults.calls import Trouble
 from sandbox.faults.lab import Lab
-from sandbox.faults.matrix import Matrix, every_matrix
+from sandbox.faults.matrix import WHOLE, Share, run
+from sandbox.faults.printing import LEGEND, render, render_summary
 from sandbox.faults.situations import SITUATIONS
-
-LEGEND = """\
-A number: so many visits until the world was as if nothing had happened (1: the visit that came back by itself).
-+ people got a message twice   - it was repaired before anybody could be told   . does not apply   BAD see below"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,6 +22,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--all", action="store_true", help="each call meets each way of failing, not only one of the four in turn"
     )
+    parser.add_argument(
+        "--share", type=Share.parse, default=WHOLE, metavar="PARTS:TEXT", help="one share of the cells, chosen by TEXT"
+    )
     options = parser.parse_args(argv)
     unknown = [name for name in options.situations if name not in SITUATIONS]
     if unknown:
@@ -32,29 +32,14 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     telemetry.logger.setLevel(logging.CRITICAL)
     out = sys.stdout
+    print(LEGEND, file=out)
     with Lab() as lab:  # takes standard output from the functions
-        chosen = [SITUATIONS[name] for name in options.situations or SITUATIONS]
         matrices = []
-        for matrix in every_matrix(lab, chosen, thorough=options.all):
-            matrices.append(matrix)
-            print(render(matrix), file=out, flush=True)
-    bad = [case for matrix in matrices for case in matrix.bad]
+        for name in options.situations or SITUATIONS:
+            matrices.append(run(lab, SITUATIONS[name], thorough=options.all, share=options.share))
+            print(render(matrices[-1]), file=out, flush=True)
+    bad = sum(len(matrix.bad) for matrix in matrices)
     number = sum(len(matrix.cases) for matrix in matrices)
-    print(f"{number} cases, {len(bad)} bad. {LEGEND}", file=out)
+    print(f"\n{render_summary(matrices)}", file=out)
+    print(f"\n{number} cells, {bad or 'none'} bad, {time.process_time():.0f} s of processor time.", file=out)
     return 1 if bad else 0
-
-
-def render(matrix: Matrix) -> str:
-    """One situation as a table, and its bad cases in words."""
-    columns = [trouble for trouble in Trouble if any(case.trouble is trouble for case in matrix.cases)]
-    cells = {(case.call, case.trouble): str(case) for case in matrix.cases}
-    width = max((len(str(call)) for call in matrix.reference.calls), default=0)
-    lines = [f"\n{matrix.reference.situation.name}", " " * width + "  " + "  ".join(columns)]
-    lines += [
-        str(call).ljust(width)
-        + "  "
-        + "  ".join(cells.get((call, trouble), ".").ljust(len(trouble)) for trouble in columns)
-        for call in matrix.reference.calls
-    ]
-    lines += [f"BAD {case.call}, {case.trouble}: {'; '.join(case.problems)}" for case in matrix.bad]
-    return "\n".join(line.rstrip() for line in lines)

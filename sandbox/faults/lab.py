@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network
 from typing import Any
 
 from chalicelib import wiring
+from chalicelib.domain.drift.credential import read_claims
 from chalicelib.settings import Settings
 from sandbox.aws.state import forget_items, forget_messages, items
 from sandbox.drift.play import Play
@@ -41,15 +42,25 @@ POLICIES = (
     "        per_zone: 1",
 )
 KICK = "egress-keeper/kick"
+ACCOUNT = ("egress-keeper", "egress-keeper")
+"""Namespace and name of the service account of `deploy/rbac.yaml`."""
 
 
 @dataclass(frozen=True)
 class EndState:
-    """How the world stands, as far as it is ours: what two runs of one situation must agree on."""
+    """How the world stands, as far as it is ours: what two runs of one situation must agree on.
+
+    Attributes:
+        labelled: Nodes with the egress label, by machine pool.
+        pools: Labels in OCM, by machine pool.
+        token: Whether the cluster's token has an end, and how near that is.
+    """
 
     objects: dict[str, Any]
     reservations: dict[str, Any]
     labelled: dict[str, int]
+    pools: dict[str, dict[str, str]]
+    token: str
     serving: tuple[str, ...]
     findings: tuple[str, ...]
 
@@ -64,7 +75,7 @@ class Lab:
     """
 
     def __init__(self) -> None:
-        self._stage = Stage(SCENARIO, POLICIES, short=True)
+        self._stage = Stage(SCENARIO, POLICIES, ocm=True, short=True)
         self.calls = Calls()
         self.gate = Gate(self.calls)
         self.skew = timedelta(0)
@@ -80,7 +91,12 @@ class Lab:
         self.stage.plumbing.invoker = self.invoker
         self.stage.aws.intercept, self.stage.aws.overhear = self.calls.of_aws, self.calls.heard_aws
         self.kube.intercept, self.kube.overhear = self.calls.of_cluster, self.calls.heard_cluster
+        self.stage.ocm.intercept, self.stage.ocm.overhear = self.calls.of_ocm, self.calls.heard_ocm
         self.new_process()
+        namespace, name = ACCOUNT
+        self.kube.create("namespaces", {"metadata": {"name": namespace}}, manager="kubectl-apply")
+        account = {"metadata": {"name": name, "namespace": namespace}}
+        self.kube.create("serviceaccounts", account, manager="kubectl-apply")
         self.play.create_egress_ip("legacy-partner", ["10.10.150.60"], {"team": "legacy"})
         self.play.create_reservation("eu-central-1b", "10.10.150.64/28", "prefix")
         self.play.foreign_interface("eu-central-1a", "a database of somebody else's")
@@ -136,10 +152,12 @@ class Lab:
             for o in our_objects(self.stage)
         }
         ours = {r.cidr: (r.kind, r.tags) for r in reservations(self.stage) if is_ours(r)}
-        labelled = {pool: sum(self._has_label(node) for node in self.play.nodes_of(pool)) for pool in self._pools()}
-        return EndState(
-            objects, ours, labelled, tuple(sorted(serving(self.stage))), tuple(sorted(self.open_findings()))
-        )
+        first = [pool.name for pool in SCENARIO.all_pools]  # nodes of others take minutes to join
+        labelled = {pool: sum(self._has_label(node) for node in self.play.nodes_of(pool)) for pool in first}
+        pools = self.stage.rosa.pool_names()
+        labels = {pool: dict(self.stage.ocm_cluster.pool(pool)["labels"] or {}) for pool in pools}
+        serves, findings = tuple(sorted(serving(self.stage))), tuple(sorted(self.open_findings()))
+        return EndState(objects, ours, labelled, labels, self._token_in_words(), serves, findings)
 
     def foreign(self) -> dict[str, Any]:
         """What is not ours, nodes left out: those of the pools come and go."""
@@ -161,8 +179,28 @@ class Lab:
         """What people received since the last time."""
         return self.stage.read_mail()
 
-    def _pools(self) -> Iterable[str]:
-        return [pool.name for pool in SCENARIO.all_pools]
+    @property
+    def token(self) -> str:
+        """The cluster's token, where the product finds it."""
+        return str(self._secrets.get_secret_value(SecretId=self._secret)["SecretString"])
+
+    @token.setter
+    def token(self, text: str) -> None:
+        self._secrets.put_secret_value(SecretId=self._secret, SecretString=text)
+
+    @property
+    def _secret(self) -> str:
+        return f"egress-keeper/{SCENARIO.name}"
+
+    @property
+    def _secrets(self) -> Any:
+        return self.stage.aws.client("secretsmanager")
+
+    def _token_in_words(self) -> str:
+        claims = read_claims(self.token)
+        if claims is None:
+            return "has no end"
+        return "ends soon" if claims.nearly_over(self.stage.now()) else "is good for a while"
 
     def _has_label(self, node: str) -> bool:
         there = {n["metadata"]["name"]: n["metadata"]["labels"] for n in self.stage.rosa.kube.list("nodes")}

@@ -6,12 +6,14 @@ with what the same situation comes to when nothing is disturbed.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.drift.sides import serving
-from sandbox.faults.calls import CLUSTER, CallName, Trouble
+from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import EndState, Lab
 from sandbox.faults.situations import Situation
 from sandbox.stage import Mail
@@ -21,6 +23,9 @@ REVISIT_SECONDS = 80.0
 
 REDELIVERY_SECONDS = 160.0
 """The work queue's visibility time-out, and a margin: then a visit whose process ended comes again."""
+
+WINDOW_SECONDS = 30.0
+"""Orders of one window are one visit: two cases must not share one, or the second has none."""
 
 MOST_VISITS = 6
 
@@ -49,7 +54,7 @@ class Reference:
     """What a situation comes to undisturbed.
 
     Attributes:
-        calls: The calls of its visit, in the order in which they were made; the rows of the matrix.
+        calls: The calls of its visit, in the order in which they were made.
         told: Messages by kind, recoveries left out.
     """
 
@@ -58,6 +63,11 @@ class Reference:
     end: EndState
     told: Counter[str]
 
+    @property
+    def rows(self) -> tuple[CallName, ...]:
+        """The calls that are broken: those that the situation is about."""
+        return tuple(call for call in self.calls if self.situation.rows(call))
+
 
 @dataclass(frozen=True)
 class Case:
@@ -65,7 +75,7 @@ class Case:
 
     Attributes:
         visits: Undisturbed visits until the end state was that of the reference.
-        repeated: Messages that came once more than they should.
+        repeated: Kinds of messages that came once more than they should, once for each time.
         unheard: Kinds of which nobody heard, because it was repaired before anyone could be told.
         problems: What must not be; empty for a good case.
     """
@@ -74,7 +84,7 @@ class Case:
     call: CallName
     trouble: Trouble
     visits: int
-    repeated: int = 0
+    repeated: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -104,7 +114,7 @@ def refer(lab: Lab, situation: Situation) -> Reference:
     lab.calls.begin()
     situation.order(lab)
     lab.stage.run_for(situation.seconds)
-    calls = tuple(call for call in lab.calls.made if call.function != "api_handler")
+    calls = tuple(lab.calls.made)
     lab.stage.run_for(REVISIT_SECONDS)
     before = None
     for _ in range(MOST_VISITS):
@@ -120,24 +130,52 @@ def refer(lab: Lab, situation: Situation) -> Reference:
 def _begin(lab: Lab, situation: Situation) -> None:
     """The situation, without anything that the case before has ordered and not had yet, in a new process."""
     lab.forget()
+    began = lab.stage.timeline.now()
     situation.prepare(lab)
+    lab.play.unseen(max(0.0, began + WINDOW_SECONDS - lab.stage.timeline.now()))
     if not situation.with_memory:
         lab.forget()
     lab.read_mail()
     lab.new_process()
 
 
-def cells(reference: Reference, *, thorough: bool = True) -> Iterator[tuple[CallName, Trouble]]:
-    """Every call with every trouble that the situation tries at it.
+@dataclass(frozen=True)
+class Share:
+    """One of *parts* equal shares of all cells: which one, the digest of *seed* and cell decides."""
+
+    parts: int = 1
+    seed: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """`PARTS:SEED`; an empty text is the whole. Raises ValueError."""
+        parts, _, seed = text.partition(":")
+        if text and not (parts.isdecimal() and int(parts)):
+            raise ValueError(f"{text!r} is no share; allowed is a number of parts and any text, as in 3:2f81c0d")
+        return cls(int(parts or 1), seed)
+
+    def has(self, situation: Situation, call: CallName, trouble: Trouble) -> bool:
+        """Whether this cell is in it."""
+        digest = hashlib.sha256(f"{self.seed} {situation.name} {call} {trouble}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") % self.parts == 0
+
+
+WHOLE = Share()
+
+
+def cells(reference: Reference, *, thorough: bool = False, share: Share = WHOLE) -> Iterator[tuple[CallName, Trouble]]:
+    """Every call that the situation breaks with every trouble that it tries there.
 
     Not *thorough*: of the four ways in which a call can simply fail, each call meets one in turn. To the visit they are
     the same, a call that did not work; telling them apart is the adapters' work, and tested there.
     """
-    for index, call in enumerate(reference.calls):
-        troubles = reference.situation.on_reads if call.is_read else reference.situation.on_writes
+    situation = reference.situation
+    for index, call in enumerate(reference.rows):
+        troubles = situation.on_reads if call.is_read else situation.on_writes
         failing = [trouble for trouble in Trouble if trouble in troubles & FAILS]
         left_out = set() if thorough or not failing else set(failing) - {failing[index % len(failing)]}
-        yield from ((call, trouble) for trouble in Trouble if trouble in troubles - left_out)
+        tried = [trouble for trouble in Trouble if trouble in troubles - left_out]
+        yield from ((call, trouble) for trouble in tried if share.has(situation, call, trouble))
 
 
 def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Case | None:
@@ -163,8 +201,8 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
     visits = 1
     while visits < MOST_VISITS and (state := lab.end_state()) != reference.end:
         visits += 1
-        situation.order(lab)
-        lab.stage.run_for(60)
+        (situation.again or situation.order)(lab)
+        lab.stage.run_for(situation.pause)
     mail = lab.read_mail()
     for _ in range(MINUTES_TO_TELL):
         if not _unheard(reference, mail):
@@ -181,7 +219,8 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
         lab.invoker.swallowed = 0
     told = _told(mail)
     situation.restore(lab)
-    repeated = sum((told - reference.told).values()) if trouble in KILLS | {Trouble.DONE, Trouble.CUT} else 0
+    unsure = trouble in KILLS | {Trouble.DONE, Trouble.CUT}
+    repeated = tuple(sorted((told - reference.told).elements())) if unsure else ()
     return Case(
         situation.name,
         call,
@@ -193,21 +232,16 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
     )
 
 
-def run(lab: Lab, situation: Situation, *, thorough: bool = False) -> Matrix:
-    """All cases of a situation."""
+def run(lab: Lab, situation: Situation, *, thorough: bool = False, share: Share = WHOLE) -> Matrix:
+    """The cases of a situation."""
+    situation.remember(lab)
     matrix = Matrix(refer(lab, situation))
-    for call, trouble in cells(matrix.reference, thorough=thorough):
+    situation.restore(lab)
+    for call, trouble in cells(matrix.reference, thorough=thorough, share=share):
         case = play(lab, matrix.reference, call, trouble)
         if case is not None:
             matrix.cases.append(case)
     return matrix
-
-
-def every_matrix(lab: Lab, situations: Iterable[Situation], *, thorough: bool = False) -> Iterator[Matrix]:
-    """The matrices of these situations, one after the other."""
-    for situation in situations:
-        situation.remember(lab)
-        yield run(lab, situation, thorough=thorough)
 
 
 def _unheard(reference: Reference, mail: Iterable[Mail]) -> tuple[str, ...]:
@@ -220,8 +254,22 @@ def _told(mail: Iterable[Mail]) -> Counter[str]:
 
 
 def _differences(state: EndState, wanted: EndState) -> list[str]:
-    pairs = ((name, getattr(state, name), getattr(wanted, name)) for name in EndState.__dataclass_fields__)
-    return [f"{name} at the end: {is_now}, not {should_be}" for name, is_now, should_be in pairs if is_now != should_be]
+    """What is not as it should be, entry by entry."""
+    found = []
+    for name in EndState.__dataclass_fields__:
+        here, there = (_entries(getattr(one, name)) for one in (state, wanted))
+        found += [
+            f"{name} at the end: {key} is {here.get(key, 'missing')}, not {there.get(key, 'missing')}"
+            for key in sorted({*here, *there})
+            if here.get(key) != there.get(key)
+        ]
+    return found
 
 
-__all__ = ["CLUSTER", "Case", "Matrix", "Reference", "cells", "every_matrix", "play", "refer", "run"]
+def _entries(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    return dict.fromkeys((value,) if isinstance(value, str) else value, "there")
+
+
+__all__ = ["Case", "Matrix", "Reference", "Share", "cells", "play", "refer", "run"]

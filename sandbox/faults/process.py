@@ -14,9 +14,12 @@ from typing import Any
 from chalicelib import wiring
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.calls import CallCounter
-from chalicelib.adapters.cluster import KubernetesApi
 from chalicelib.adapters.cluster_wire import ClusterWire, Patience
 from chalicelib.adapters.ec2 import Ec2Api
+from chalicelib.adapters.exchange import Http
+from chalicelib.adapters.ocm import OcmApi
+from chalicelib.adapters.ocm_token import OcmToken
+from chalicelib.adapters.ocm_wire import OcmWire
 from chalicelib.connecting import Adapters
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.settings import Settings
@@ -49,9 +52,13 @@ class Gate(CallCounter):
 class ShortAws(Aws):
     """AWS clients behind the gate that try once and need no socket: the matrix makes tens of thousands of calls."""
 
-    def __init__(self, gate: Gate, sandbox: AwsSandbox) -> None:
-        super().__init__(calls=gate, attempts=1)
-        self._sandbox = sandbox
+    def __init__(self, gate: Gate, sandbox: AwsSandbox, role_arn: str | None = None) -> None:
+        super().__init__(role_arn=role_arn, calls=gate, attempts=1)
+        self._gate, self._sandbox = gate, sandbox
+
+    def with_role(self, role_arn: str) -> ShortAws:
+        """Another one that assumes a role first, and has assumed none yet."""
+        return ShortAws(self._gate, self._sandbox, role_arn)
 
     def _build(self, session: Any, service: str) -> Any:
         client = super()._build(session, service)
@@ -65,13 +72,13 @@ class MortalAdapters(Adapters):
     AWS clients outlive the process, because building them takes longer than everything else; they remember nothing.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], gate: Gate, aws: Aws) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str], gate: Gate, aws: ShortAws) -> None:
         super().__init__(settings, environment)
         self.calls = gate
         self._shared = aws
 
     @cached_property
-    def aws(self) -> Aws:
+    def aws(self) -> ShortAws:
         """The account that the functions run in."""
         return self._shared
 
@@ -79,22 +86,29 @@ class MortalAdapters(Adapters):
         """EC2 in the cluster's account, without the pauses that keep to EC2's request budget."""
         key = (cluster.region, cluster.role_arn)
         if key not in self._ec2:
-            self._ec2[key] = Ec2Api(self._shared, limits=self._address_limits, sleep=lambda _seconds: None)
+            aws = self._shared.with_role(cluster.role_arn) if cluster.role_arn else self._shared
+            self._ec2[key] = Ec2Api(aws, limits=self._address_limits, sleep=lambda _seconds: None)
         return self._ec2[key]
 
-    def cluster(self, cluster: ClusterSpec) -> Any:
-        """The cluster's API."""
-        if cluster not in self._cluster:
-            token = self._secrets.token_source(cluster.api.token)
-            wire = ClusterWire(cluster.api.url, token, calls=self.calls, patience=ONE_TRY)
-            self._cluster[cluster] = KubernetesApi(wire)
-        return self._cluster[cluster]
+    def ocm(self, cluster: ClusterSpec) -> Any:
+        """OCM, as far as the fleet file names it."""
+        if cluster.ocm is None or cluster.ocm.credentials is None:
+            return None
+        key = (cluster.ocm.url, cluster.ocm.token_url, cluster.ocm.credentials)
+        if key not in self._ocm:
+            http, credentials = Http(), self._secrets.credential_source(cluster.ocm.credentials)
+            token = OcmToken(cluster.ocm.token_url, credentials, http, calls=self.calls, patience_seconds=0.0)
+            self._ocm[key] = OcmApi(OcmWire(cluster.ocm.url, token, http, calls=self.calls, retries=0))
+        return self._ocm[key]
+
+    def _wire(self, cluster: ClusterSpec, token: Any) -> ClusterWire:
+        return ClusterWire(cluster.api.url, token, calls=self.calls, patience=ONE_TRY)
 
 
 class MortalRuntime(wiring.Runtime):
     """The use cases with these adapters."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime], gate: Gate, aws: Aws) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], gate: Gate, aws: ShortAws) -> None:
         super().__init__(settings, clock=clock)
         self.adapters = MortalAdapters(settings, {}, gate, aws)
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sandbox.kube import Faults
+from sandbox.kube import Fault, Faults
 from sandbox.ocm import beside, kinds
 from sandbox.ocm.cluster import OcmCluster
 from sandbox.ocm.errors import OcmError, bad_request, not_found
@@ -25,6 +25,8 @@ class Ocm:
         accounts: Who may ask; the service account `tokens.ACCOUNT` is there.
         faults: What goes wrong with HTTP requests, the token endpoint's too.
         exchanges: Requests that came over HTTP, and their answers.
+        intercept: Asked for a fault of an HTTP request before `faults`.
+        overhear: Told of each HTTP request and the answer that is sent in full.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -33,6 +35,8 @@ class Ocm:
         self.accounts.add(*ACCOUNT)
         self.faults = Faults()
         self.exchanges = ExchangeLog()
+        self.intercept: Callable[[Request], Fault | None] = lambda _request: None
+        self.overhear: Callable[[Request, Response], None] = lambda _request, _answer: None
         self._clusters: dict[str, OcmCluster] = {}
         self._lock = threading.RLock()
         self._lists = itertools.count()

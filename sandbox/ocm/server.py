@@ -45,9 +45,11 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         ocm, request = self.server.ocm, self._read()
-        fault = ocm.faults.take(request.method, request.path, request.raw_query)
+        fault = ocm.intercept(request) or ocm.faults.take(request.method, request.path, request.raw_query)
         if fault is None:
             response: Response | None = ocm.answer(request)
+            if response is not None:
+                ocm.overhear(request, response)
             ocm.exchanges.add(record(request, response, injected=False))
         else:
             response = self._meet(fault, request)

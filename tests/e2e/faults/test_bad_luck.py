@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from sandbox.aws.faults import broken, denied, throttled
+from sandbox.faults.acts import edit_by_hand
 from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import Lab
-from sandbox.faults.situations import edit_by_hand
 from sandbox.kube.faults import Fault
 from sandbox.stage import Mail
 
