@@ -620,6 +620,13 @@ def spec_edited() -> Night:
     return night.watch()
 
 
+def spec_garbled() -> Night:
+    """A slip of the hand: OVN-Kubernetes gives up on the whole object."""
+    night = Night()
+    night.cluster.edit("ns", A, B, C, "10.10.200.2533")
+    return night.watch()
+
+
 def object_missing() -> Night:
     night = Night()
     del night.cluster.egress_ips["ns"]
@@ -764,6 +771,7 @@ SITUATIONS: dict[str, Callable[[], Night]] = {
     "ec2-address-missing.elsewhere": ec2_address_elsewhere,
     "address-flapping": address_flapping,
     "spec-edited": spec_edited,
+    "spec-edited.garbled": spec_garbled,
     "object-missing": object_missing,
     "object-foreign": object_foreign,
     "selector-overlap": selector_overlap,

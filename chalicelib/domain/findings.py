@@ -120,7 +120,8 @@ SEEN_IN_OCM: frozenset[Kind] = frozenset(
 """Kinds that only a visit that could read OCM can see, or find gone."""
 
 FAIL_OPEN = (
-    "Until it is assigned, pods that should leave by it leave by the policy's other addresses, or by their node's."
+    "Until it serves, pods that should leave by it leave by the policy's other addresses, or, where none serves, with"
+    " their nodes' own."
 )
 """OVN-Kubernetes programs nothing for an EgressIP without an assigned address: pods go out as if there were none."""
 

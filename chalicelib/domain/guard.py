@@ -125,16 +125,21 @@ def _quoted(reasons: tuple[str, ...]) -> str:
     return " ".join([*reasons[:MOST_QUOTED], *([f"And {more} more reasons."] if more > 0 else [])])
 
 
+def _changes(number: int) -> str:
+    return "1 change" if number == 1 else f"{number} changes"
+
+
 def refusal_finding(planned: Plan, refusal: UnsafePlan) -> Finding:
     """The refusal as a finding, with the command that approves it."""
     return Finding(
         Kind.PLAN_REFUSED,
         f"plan of {planned.cluster}",
         Severity.CRITICAL,
-        f"A plan with {len(planned.actions)} changes needs a person's approval: {_quoted(refusal.reasons)}",
+        f"A plan with {_changes(len(planned.actions))} needs a person's approval: {_quoted(refusal.reasons)}",
         impact="Egress goes on as it is; no change is made until a person approves or the fleet file changes.",
-        todo=f"Look at it with `egress-keeper plan --cluster {planned.cluster}`, then"
-        f" `egress-keeper apply --cluster {planned.cluster} --approve {refusal.digest}`.",
+        todo="Read the plan. If it is what you want, approve exactly this one; otherwise mend the fleet file:\n"
+        f"egress-keeper plan --cluster {planned.cluster}\n"
+        f"egress-keeper apply --cluster {planned.cluster} --approve {refusal.digest}",
         evidence=tuple(action.summary for action in planned.actions[:MOST_QUOTED])
         + ((f"and {more} more changes",) if (more := len(planned.actions) - MOST_QUOTED) > 0 else ()),
     )

@@ -239,15 +239,13 @@ def _foreign_selector(there: EgressIp, difference: SpecDifference) -> Finding:
 def _edited(
     there: EgressIp, differing: tuple[str, ...], others: list[str], allocated: list[str], repair: str
 ) -> Finding:
-    traffic = any(path.startswith(".spec") for path in differing)
+    severity, impact = _edit_in_traffic(there, differing, allocated)
     return Finding(
         Kind.SPEC_EDITED,
         f"EgressIP {there.name}",
-        Severity.CRITICAL if traffic else Severity.INFO,
+        severity,
         f"EgressIP {there.name} was edited by {', '.join(others)}: {some_of(differing)}.",
-        impact="Until it is put back, pods may leave with another address than the one partners let in."
-        if traffic
-        else "None: only labels differ.",
+        impact=impact,
         todo="Make the change in the fleet file if it was meant; otherwise nothing.",
         repaired_by=repair,
         evidence=(
@@ -255,6 +253,22 @@ def _edited(
             f"should be: {some_of(allocated) or 'no address'}",
         ),
     )
+
+
+def _edit_in_traffic(there: EgressIp, differing: tuple[str, ...], allocated: list[str]) -> tuple[Severity, str]:
+    """How bad an edit is, and what it means until it is put back."""
+    paths = {path for path in differing if path.startswith(".spec")}
+    if not paths:
+        return Severity.INFO, "None: only labels differ."
+    junk = [address for address in there.spec.addresses if not _is_address(address)]
+    if paths == {".spec.egressIPs"} and {*there.spec.addresses} - {*junk} == {*allocated}:
+        if junk:
+            return Severity.WARNING, (
+                f"What serves goes on serving. OVN-Kubernetes does nothing more for the object while {some_of(junk)} is"
+                " in it: no address of it would be moved off a node that fails."
+            )
+        return Severity.WARNING, "None yet: the addresses are the right ones, in another order or more than once."
+    return Severity.CRITICAL, "Until it is put back, pods may leave with another address than the one partners let in."
 
 
 def _deletions(terrain: Terrain) -> Iterable[DeleteEgressIp]:

@@ -13,7 +13,8 @@ from chalicelib.domain.drift.diagnosis import diagnose_capacity, diagnose_nodes,
 from chalicelib.domain.drift.flapping import notice_moves
 from chalicelib.domain.drift.overlaps import diagnose_overlaps
 from chalicelib.domain.drift.surroundings import diagnose_surroundings
-from chalicelib.domain.findings import Finding, Kind, Severity, telling_order
+from chalicelib.domain.drift.unread import unread_finding
+from chalicelib.domain.findings import Finding, Severity, telling_order
 from chalicelib.domain.healing.address_findings import diagnose_addresses
 from chalicelib.domain.healing.remedies import plan_remedies
 from chalicelib.domain.machine_pools.labelling import plan_node_labels
@@ -22,7 +23,6 @@ from chalicelib.domain.objects import plan_objects
 from chalicelib.domain.plan import Allocation, Plan, Withheld
 from chalicelib.domain.policies.placement import NO_HOLDS, Holds, place
 from chalicelib.domain.policies.reserving import plan_reservations
-from chalicelib.domain.pools import ASLEEP, OcmView
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
@@ -47,7 +47,7 @@ def plan(
     them at once, and a guess could take away what works. Only the address limits of instance types and OCM may be
     missing: without them machine pools are left alone, and nothing else.
     """
-    blind = tuple(_unknown_finding(section, observed) for section in observed.unknown())
+    blind = tuple(unread_finding(section, observed) for section in observed.unknown())
     known = all_known(observed)
     capacity = report_capacity(observed)
     if known is None or isinstance(capacity, Unknown):
@@ -111,36 +111,6 @@ def _verdicts(terrain: Terrain, allocations: tuple[Allocation, ...]) -> tuple[Ve
         wanted[allocation.policy].add(str(allocation.address))
     leftover = {e.name for e in terrain.observed.egress_ips if is_our_object(e)}
     return judge(terrain, tuple(sorted(leftover | set(wanted))), wanted)
-
-
-def _unknown_finding(section: Unknown, observed: Snapshot) -> Finding:
-    """A section that could not be read. What is down on purpose, and OCM, on which no traffic depends, weigh less."""
-    if section is observed.ocm:
-        severity, impact = (
-            Severity.WARNING,
-            "Egress is looked after as ever; machine pools are neither labelled nor made.",
-        )
-        todo = (
-            f"See that {section.source} answers, and that ocm.cluster and ocm.credentials of the fleet file are right."
-        )
-    else:
-        severity = Severity.INFO if _asleep(observed) else Severity.CRITICAL
-        impact = "Egress goes on as it is; what depends on it is neither checked nor repaired."
-        todo = f"See that {section.source} answers and that its credentials are valid."
-    return Finding(
-        Kind.SECTION_UNKNOWN,
-        section.what,
-        severity,
-        f"{section.what[:1].upper()}{section.what[1:]} could not be read: {section.why}.",
-        impact=impact,
-        todo=todo,
-        cause=f"{section.source} does not answer",
-    )
-
-
-def _asleep(observed: Snapshot) -> bool:
-    """OCM says that the cluster is switched off: its API does not answer then, and nobody needs to be woken."""
-    return isinstance(observed.ocm, OcmView) and observed.ocm.cluster.state in ASLEEP
 
 
 def in_telling_order(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

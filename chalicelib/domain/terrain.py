@@ -212,6 +212,17 @@ class Terrain:
         """Nodes that OVN-Kubernetes would place addresses of that subnet on."""
         return self._eligible.get(cidr, ())
 
+    def pools_in(self, cidr: IPv4Network | None) -> str:
+        """The fleet file's machine pools that have instances in a subnet, in words."""
+        names = {
+            instance.pool
+            for instance in self.observed.instances
+            if instance.pool in self.pool_names
+            and (subnet := self.subnet_by_id.get(instance.subnet_id)) is not None
+            and subnet.cidr == cidr
+        }
+        return f"machine pool {' or '.join(sorted(map(str, names)))}" if names else "the machine pool of its zone"
+
     def _labelled_subnets(self) -> frozenset[str]:
         cidrs = {
             node.egress_config.subnet

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from chalicelib.adapters.errors import AdapterError, Conflict, Rejected
+from chalicelib.adapters.errors import AdapterError, Conflict, Denied, Rejected
 from chalicelib.domain.actions import (
     POOL_LABELS,
     Action,
@@ -105,6 +105,29 @@ def perform(action: Action, cluster: ClusterApi, ec2: Ec2, pools: PoolWriter | N
             assert_never(action)
 
 
+def _todo(error: AdapterError) -> str:
+    """What a person can do about a refusal; nothing about what may pass by itself."""
+    if error.retryable:
+        return ""
+    match error:
+        case Denied(source="EC2"):
+            return (
+                f"Give the role for the cluster's account the right ec2:{error.operation} (its policy comes with the"
+                " package), and see that no service control policy denies it. The next visit tries again."
+            )
+        case Denied(source="cluster API"):
+            return (
+                "Give the service account its rights back, as cluster-admin; the next visit tries again:\n"
+                "oc apply -f deploy/rbac.yaml"
+            )
+        case Denied(source="OCM"):
+            return "Give the service account of ocm.credentials the role OCM Machine Pool Editor."
+        case _:
+            return (
+                f"{error.source} will not do it as it is asked: change what stands above, as a rule in the fleet file."
+            )
+
+
 def _finding(failure: Failure, error: AdapterError) -> Finding:
     if isinstance(error, PoolConflict):
         return Finding(
@@ -133,8 +156,8 @@ def _finding(failure: Failure, error: AdapterError) -> Finding:
         f"action {failure.action.summary}",
         Severity.CRITICAL,
         f"Could not {failure.action.summary}: {failure.why}.",
-        impact="What the fleet file says is not fully in force.",
-        remedy="another try by the next visit" if error.retryable else "",
-        todo="" if error.retryable else f"A person must act: {error.source} refuses {error.operation}.",
+        impact="Addresses that serve go on serving; what the fleet file says is not fully in force.",
+        remedy="the next visit tries again" if error.retryable else "",
+        todo=_todo(error),
         cause=f"{error.source} refuses {error.operation}",
     )

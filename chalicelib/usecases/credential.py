@@ -7,6 +7,7 @@ there is half a token's life of visits for that.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.adapters.errors import AdapterError
@@ -36,7 +37,8 @@ def keep_token(token: ClusterToken, now: datetime, *, may_write: bool) -> tuple[
     try:
         _renew(token, now)
     except AdapterError as error:
-        return (ending_finding(token.where, claims, str(error), now),)
+        found = ending_finding(token.where, claims, str(error), now)
+        return (replace(found, remedy="the next visit tries again"),)
     return ()
 
 

@@ -166,7 +166,7 @@ class Drift:
 STUCK = then(unclaimed, off_ec2)
 CYCLE = (f"apply EgressIP ns: cycle {A}",)
 CATALOGUE = {
-    "d01": Drift(no_zone_a, Kind.NO_ELIGIBLE_NODE, ZONE, CRITICAL, says="Ready node"),
+    "d01": Drift(no_zone_a, Kind.NO_ELIGIBLE_NODE, ZONE, CRITICAL, says="Bring a Ready, labelled node"),
     "d02": Drift(full_zone_a, Kind.CAPACITY_SHORTFALL, ZONE, CRITICAL, says="Scale up"),
     "d03": Drift(
         lambda o: nodes(o, "node-c0", assignable=None), Kind.NODE_LABEL_MISSING, "node node-c0", WARNING,
@@ -174,7 +174,7 @@ CATALOGUE = {
     ),
     "d04": Drift(
         lambda o: nodes(o, "node-c0", egress_config=make.unreadable()), Kind.NODE_UNUSABLE, "node node-c0", WARNING,
-        says="oc describe node",
+        says="oc adm cordon node-c0",
     ),
     "d05": Drift(
         then(STUCK, without_cpic), Kind.ADDRESS_UNASSIGNED, ADDRESS, WARNING, ("apply EgressIP ns: kick",)
@@ -211,7 +211,7 @@ CATALOGUE = {
         Kind.ADDRESS_IS_HOST, ADDRESS, WARNING, says="leftover",
     ),
     "d19": Drift(
-        spec(A, B, "not an address"), Kind.SPEC_EDITED, "EgressIP ns", CRITICAL,
+        spec(A, B, "not an address"), Kind.SPEC_EDITED, "EgressIP ns", WARNING,
         ("apply EgressIP ns: -not an address",),
     ),
     "d20": Drift(spec(A), Kind.SPEC_EDITED, "EgressIP ns", CRITICAL, (f"apply EgressIP ns: +{B}",)),
@@ -219,7 +219,7 @@ CATALOGUE = {
         overlapping, Kind.SELECTOR_OVERLAP, "EgressIP ns and EgressIP theirs", CRITICAL, says="exclude each other"
     ),
     "d22": Drift(lambda o: nodes(o, "node-c0", ready=False), Kind.NODE_UNUSABLE, "node node-c0", WARNING,
-                 says="oc describe node"),
+                 says="keeps it from being Ready"),
     "d23": Drift(
         unreserved, Kind.RESERVATION_MISSING, f"range {A}/32 in subnet-a", WARNING, (f"reserve {A}/32",)
     ),

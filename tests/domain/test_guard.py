@@ -111,8 +111,8 @@ def test_the_refusal_has_the_command_that_approves_it() -> None:
     desired = make.cluster(make.policy("ns", A, B, C))
     planned = plan(rested(), desired)
     found = refusal_finding(planned, refused(rested(), desired))
-    assert f"`egress-keeper apply --cluster demo --approve {planned.digest}`" in found.todo
-    assert found.summary.startswith(f"A plan with {len(planned.actions)} changes needs a person's approval: It takes")
+    assert f"\negress-keeper apply --cluster demo --approve {planned.digest}" in found.todo
+    assert found.summary.startswith("A plan with 1 change needs a person's approval: It takes")
     assert found.evidence == tuple(action.summary for action in planned.actions)
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from chalicelib.domain.actions import LABEL_MANAGED_BY, LABEL_POLICY, ApplyEgressIp, DeleteEgressIp
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.plan import Plan
@@ -60,6 +62,26 @@ def test_a_list_edited_by_hand_is_put_back_by_force() -> None:
     assert kinds(planned)[Kind.SPEC_EDITED] is Severity.CRITICAL
     (found,) = (f for f in planned.findings if f.kind is Kind.SPEC_EDITED)
     assert found.evidence == (f"is: {A}, 10.10.100.77", f"should be: {A}, {B}")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "severity", "says"),
+    [
+        ((A, B, "10.10.150.2533"), Severity.WARNING, "while 10.10.150.2533 is in it"),
+        ((B, A), Severity.WARNING, "another order"),
+        ((A, B, A), Severity.WARNING, "more than once"),
+        ((A, "10.10.150.2533"), Severity.CRITICAL, "another address than the one partners let in"),
+    ],
+    ids=["garbled", "order", "repeated", "garbled-and-missing"],
+)
+def test_an_edit_is_as_bad_as_what_it_does_to_traffic(
+    addresses: tuple[str, ...], severity: Severity, says: str
+) -> None:
+    """Where the addresses are the right ones nobody leaves by another one."""
+    planned = plan(edited(".spec.egressIPs", spec=replace(there().spec, addresses=addresses)), DESIRED)
+    found = [f for f in planned.findings if f.kind is Kind.SPEC_EDITED]
+    assert [f.severity for f in found] == ([] if addresses == (B, A) else [severity])  # an order of its own is kept
+    assert all(says in f.impact for f in found)
 
 
 def test_an_emptied_list_is_said_to_be_empty() -> None:

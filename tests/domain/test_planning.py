@@ -88,7 +88,7 @@ def test_classic_nodes_are_left_to_the_pool() -> None:
     planned = plan(with_node(assignable=None, pool=None), make.cluster())
     assert planned.actions == ()
     (finding,) = found(planned, Kind.NODE_LABEL_MISSING)
-    assert "never label the node by hand" in finding.todo
+    assert "Never label the node by hand" in finding.todo
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,18 @@ def _account(subject: object) -> ServiceAccount | None:
     return ServiceAccount(namespace, name) if namespace and name else None
 
 
+def _todo(where: str, account: ServiceAccount) -> str:
+    create = f"oc create token {account.name} -n {account.namespace} --duration=8760h > token"
+    secret = where.removeprefix("secret ")
+    if secret == where:
+        return f"Remove what is named above, or put a new token into {where}:\n{create}"
+    return (
+        "Remove what is named above: the next visit then renews it. Or store a new token by hand (into the field token,"
+        f" where the secret is a JSON object):\n{create}\naws secretsmanager put-secret-value --secret-id {secret}"
+        " --secret-string file://token\nrm token"
+    )
+
+
 def ending_finding(where: str, claims: TokenClaims, why: str, now: datetime) -> Finding:
     """The token at *where* ends and there is no next one, because of *why*."""
     left = claims.expires_at - now
@@ -105,8 +117,7 @@ def ending_finding(where: str, claims: TokenClaims, why: str, now: datetime) -> 
         f"token in {where}",
         Severity.CRITICAL if left < LAST_DAY else Severity.WARNING,
         f"The cluster API's token in {where} {ends} and was not renewed: {why}.",
-        impact="Traffic is not affected. Without a token nothing of this cluster is seen, repaired or told any more.",
-        todo=f"Remove what is named above, or store a new token there by hand: oc create token {account.name} "
-        f"-n {account.namespace} --duration=8760h.",
+        impact="None. But without a token nothing of this cluster is seen, repaired or told any more.",
+        todo=_todo(where, account),
         evidence=(f"issued: {claims.issued_at.isoformat()}", f"ends: {claims.expires_at.isoformat()}"),
     )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.domain.capacity import NodeCapacity
-from chalicelib.domain.findings import FAIL_OPEN, Finding, Kind, Severity, some_of
+from chalicelib.domain.findings import Finding, Kind, Severity, some_of
 from chalicelib.domain.plan import Allocation
 from chalicelib.domain.policies.placement import Placement
-from chalicelib.domain.snapshot import Instance, Node, Subnet
+from chalicelib.domain.snapshot import EgressIpConfig, Instance, Node, Subnet
 from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, REPLACING_TIME, Terrain
 from chalicelib.domain.verdicts import State, Verdict
 
@@ -108,7 +108,12 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
     evidence = (
         f"eligible nodes: {len(eligible)}",
         f"capacity: {capacity}",
-        f"addresses wanted: {demand.total}, {len(demand.allocations)} of them by policies of the fleet file",
+        f"addresses wanted: {demand.total}"
+        + (
+            f", {ours} of them by policies of the fleet file"
+            if (ours := len(demand.allocations)) < demand.total
+            else ""
+        ),
     )
     if not eligible:
         policies = some_of(sorted({allocation.policy for allocation in demand.allocations}))
@@ -119,8 +124,8 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             f"No node in {zone} ({cidr}) can carry an egress address;"
             f" {demand.total} {'is' if demand.total == 1 else 'are'} wanted there ({policies}).",
             impact="Pods of these policies leave by other zones' addresses, or by their node's where there is none.",
-            todo=f"See that a labelled machine pool has a Ready node in {zone}; `egress-keeper capacity` says of each"
-            " node why it can't.",
+            todo=f"Bring a Ready, labelled node of {terrain.pools_in(cidr)} back; the capacity report says of each node"
+            " why it can't. The addresses are then assigned by themselves.",
             cause=f"zone {zone}",
             evidence=evidence,
         )
@@ -130,8 +135,9 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             f"zone {zone} ({cidr})",
             Severity.CRITICAL,
             f"Zone {zone} is short of capacity: {short}.",
-            impact=FAIL_OPEN,
-            todo="Scale up the machine pool of that zone, or ask for fewer addresses there.",
+            impact="Addresses without room are on no node: pods that should leave by them leave by the policy's other"
+            " addresses, or, where none serves, with their nodes' own.",
+            todo=f"Scale up {terrain.pools_in(cidr)}, or ask for fewer addresses in {zone}.",
             cause=f"shortfall {zone}",
             evidence=evidence,
             patience_seconds=_seconds(LEAVING_TIME) if cidr in terrain.unsteady else 0,
@@ -143,7 +149,7 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             Severity.WARNING,
             f"Zone {zone} has no spare: after losing one node it could not carry all of its {demand.total} addresses.",
             impact="Egress works. When a node there fails or is replaced, some addresses are down until another is up.",
-            todo="Give the zone's machine pool one more node.",
+            todo=f"Give {terrain.pools_in(cidr)} one more node in {zone}.",
             cause="no spare capacity",
             evidence=evidence,
             # Nothing shows, between a node that is gone and its successor, that one is to come. Egress works meanwhile.
@@ -173,7 +179,7 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
                 impact="Its zone has one node less for egress addresses.",
-                todo=f"See `oc describe node {node.name}`; its capacity is in the annotation egress-ipconfig.",
+                todo=_todo_for(node),
                 cause=f"nodes in {row.zone}" if _zone_lives(terrain, row) else f"zone {row.zone}",
                 patience_seconds=_seconds(REPLACING_TIME) if _comes_and_goes(row, node) else 0,
             )
@@ -185,13 +191,24 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 f"Node {node.name} has no usable annotation k8s.ovn.org/host-cidrs.",
                 impact="Addresses that serve go on serving. While it is missing, OVN-Kubernetes drops every new"
                 " assignment and every failover in the cluster, without an event.",
-                todo="See why ovnkube-node does not run there (`oc -n openshift-ovn-kubernetes get pods -o wide`),"
-                f" or remove the node {node.name}.",
+                todo="See why ovnkube-node does not run there (Look). This starts it anew; if that does not help,"
+                " replace the node:\noc -n openshift-ovn-kubernetes delete pod -l app=ovnkube-node --field-selector"
+                f" spec.nodeName={node.name}",
             )
 
 
 def _seconds(time: timedelta) -> int:
     return round(time.total_seconds())
+
+
+def _todo_for(node: Node) -> str:
+    """What a person can do about a labelled node that can carry nothing."""
+    if node.ready and not isinstance(node.egress_config, EgressIpConfig):
+        return (
+            "The cloud network controller writes the annotation when the node's taints change; no address moves:\n"
+            f"oc adm cordon {node.name}\noc adm uncordon {node.name}"
+        )
+    return "See what keeps it from being Ready, or its instance from running (Look), and replace it if it stays so."
 
 
 def _zone_lives(terrain: Terrain, row: NodeCapacity) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from chalicelib.domain.findings import Finding, Kind, Severity, fingerprint_of
+from chalicelib.domain.findings import Finding, Kind, Severity, fingerprint_of, some_of
 from chalicelib.domain.healing.troubles import subject_of
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.terrain import Terrain
@@ -77,18 +77,23 @@ def _remembered(memo: Memo | None) -> Iterator[Move]:
             continue
 
 
+_WHY = (
+    "See why OVN-Kubernetes takes these nodes for gone: Ready, and since when; the status checks of their EC2"
+    " instances; and reachabilityTotalTimeoutSeconds of the cluster's network operator (Look), for with a second or so"
+    " a busy node counts as unreachable."
+)
+
+
 def _finding(verdict: Verdict, moves: tuple[Move, ...], severity: Severity) -> Finding:
-    nodes = ", ".join(dict.fromkeys(move.node for move in moves))
+    nodes = sorted({move.node for move in moves})
     return Finding(
         Kind.ADDRESS_FLAPPING,
         subject_of(verdict),
         severity,
         f"{verdict.address} ({verdict.policy}, {verdict.zone}) moved {len(moves)} times within an hour, between"
-        f" {nodes}.",
+        f" {some_of(nodes)}.",
         impact="Each move breaks the connections that leave by it, and for seconds they leave by other addresses.",
-        todo="See why OVN-Kubernetes takes these nodes for gone: `oc describe node` (Ready, and since when), the status"
-        " checks of their EC2 instances, and `egressIPConfig.reachabilityTotalTimeoutSeconds` of the cluster's network"
-        " operator: with a second or so a busy node counts as unreachable.",
+        todo="\n".join((_WHY, *(f"oc describe node {node}" for node in nodes[:8]))),
         cause=f"nodes of zone {verdict.zone}",
         evidence=tuple(f"{move.at:{_FORMAT}}{_TO}{move.node}" for move in moves),
     )

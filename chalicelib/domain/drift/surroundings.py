@@ -57,13 +57,10 @@ def _stale_assignments(terrain: Terrain) -> Iterator[Finding]:
             Severity.WARNING,
             f"CloudPrivateIPConfig {cpic.address} on node {cpic.status_node or cpic.spec_node} {why}.",
             impact="None for now. The address takes a place on the node's interface, and nobody else can have it.",
-            todo=f"See `oc describe cloudprivateipconfig {cpic.address}`. "
-            + (
-                "If the cloud network controller runs, its message says what EC2 refuses. Never remove the finalizer:"
-                " the address would stay on the interface."
-                if stuck
-                else f"If nobody needs it: `oc delete cloudprivateipconfig {cpic.address}`, which releases it."
-            ),
+            todo="If the cloud network controller runs, the condition below says what EC2 refuses. Never remove the"
+            " finalizer: the address would stay on the interface."
+            if stuck
+            else f"If nobody needs the address, this releases it:\noc delete cloudprivateipconfig {cpic.address}",
             evidence=(
                 f"owner: {cpic.owner or 'none'}",
                 f"condition: {cpic.assigned or 'none'} {cpic.message}".rstrip(),
@@ -88,8 +85,9 @@ def _leftovers(terrain: Terrain, node: Node, interface: Interface) -> Iterator[F
             Severity.WARNING,
             f"{address} is on the network interface of node {node.name}, and nothing in the cluster asks for it.",
             impact="None for now. It takes the place of an egress address there, and OVN-Kubernetes may not know that.",
-            todo="Find out who put it there (CloudTrail, AssignPrivateIpAddresses). If nobody needs it: `aws ec2"
-            f" unassign-private-ip-addresses --network-interface-id {interface.id} --private-ip-addresses {address}`.",
+            todo="Find out who put it there (CloudTrail, AssignPrivateIpAddresses). If nobody needs it, take it off:\n"
+            f"aws ec2 unassign-private-ip-addresses --region {terrain.desired.region}"
+            f" --network-interface-id {interface.id} --private-ip-addresses {address}",
             cause=f"interface {interface.id}",
             patience_seconds=_seconds(LEAVING_TIME),
         )
@@ -114,8 +112,8 @@ def _odd_capacity(node: Node, row: NodeCapacity) -> Iterator[Finding]:
         Severity.WARNING if too_much else Severity.INFO,
         f"Node {node.name} {says}; by EC2's numbers it is {'not known' if by_ec2 is None else by_ec2}.",
         impact="None for now: plans go by the lower number. OVN-Kubernetes may place more there than fits.",
-        todo="The cloud network controller works the number out anew when the node's taints change: `oc adm cordon"
-        f" {node.name}`, then `oc adm uncordon {node.name}`; it moves nothing.",
+        todo="The cloud network controller works the number out anew when the node's taints change; no address moves:\n"
+        f"oc adm cordon {node.name}\noc adm uncordon {node.name}",
         cause=f"interface {getattr(node.egress_config, 'interface', node.name)}",
         patience_seconds=_seconds(LEAVING_TIME),
     )
@@ -139,8 +137,8 @@ def _untagged(terrain: Terrain, of_nodes: list[tuple[Node, Interface]]) -> Itera
                 f"The network interface {interface.id} of node {node.name} lacks the tag {MANAGED_TAG}=true.",
                 impact="None for what serves there now. The cloud network controller may neither put an address on it"
                 " nor take one off.",
-                todo=f"`aws ec2 create-tags --resources {interface.id} --tags Key={MANAGED_TAG},Value=true`, and find"
-                " out who took it off (CloudTrail, DeleteTags).",
+                todo="Find out who took it off (CloudTrail, DeleteTags), and put it back:\naws ec2 create-tags"
+                f" --region {terrain.desired.region} --resources {interface.id} --tags Key={MANAGED_TAG},Value=true",
                 cause=f"tag {MANAGED_TAG}",
             )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from chalicelib.domain.healing.treatment import MANAGED_TAG, Need, Outlook
 from chalicelib.domain.healing.troubles import Trouble
@@ -162,7 +161,7 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
         "without": _patch([address for address in whole if address != verdict.address]),
         "cidr": str(subnet.cidr) if subnet else "",
         "remedy": outlook.remedy if outlook is not None else "",
-        "pools": pools_of(terrain, subnet.cidr if subnet else None),
+        "pools": terrain.pools_in(subnet.cidr if subnet else None),
     }
 
 
@@ -175,15 +174,3 @@ def _first_interface(terrain: Terrain, verdict: Verdict) -> str:
     cpic = terrain.cpic_by_address.get(verdict.address)
     node = terrain.node_by_name.get(cpic.status_node or cpic.spec_node) if cpic is not None else None
     return node.egress_config.interface if node and isinstance(node.egress_config, EgressIpConfig) else ""
-
-
-def pools_of(terrain: Terrain, cidr: IPv4Network | None) -> str:
-    """The machine pools with instances in a subnet, in words, as far as they are the fleet file's."""
-    names = {
-        instance.pool
-        for instance in terrain.observed.instances
-        if instance.pool in terrain.pool_names
-        and (subnet := terrain.subnet_by_id.get(instance.subnet_id)) is not None
-        and subnet.cidr == cidr
-    }
-    return f"machine pool {' or '.join(sorted(map(str, names)))}" if names else "the machine pool of its zone"

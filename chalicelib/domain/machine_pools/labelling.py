@@ -64,7 +64,11 @@ def _wait(terrain: Terrain, memory: Remembered, node: Node, pool: str | None, ou
     view = terrain.observed.ocm
     there = view.pool(pool or "") if isinstance(view, OcmView) else None
     if there is None:
-        todo = f"Check the labels of machine pool {pool} in OCM; never label the node by hand."
+        todo = (
+            "Never label the node by hand: the platform copies labels from the machine pool. See that the pool has it,"
+            " and give it to the pool beside those that it has:\nrosa describe machinepool"
+            f" --cluster {terrain.desired.name} --machinepool {pool}"
+        )
         out.findings.append(_missing(node, pool, todo=todo, certain=grown_up))
         return
     if ASSIGNABLE_LABEL not in there.labels:

@@ -108,7 +108,7 @@ def _another_cluster(view: OcmView, wanted: str) -> Finding:
         f" {cluster.infra_id or cluster.id}; infra_id of the fleet file is {wanted}.",
         impact="Egress is looked after as ever. Machine pools are neither labelled nor made: they may be those of"
         " another cluster.",
-        todo="Correct ocm.cluster or infra_id: allowed is the same cluster in both (`rosa describe cluster`).",
+        todo="Correct ocm.cluster or infra_id in the fleet file: both must name the same cluster.",
     )
 
 
@@ -117,9 +117,9 @@ def _not_ready(view: OcmView) -> Finding:
         Kind.OCM_CLUSTER_NOT_READY,
         "cluster in OCM",
         Severity.WARNING,
-        f"OCM says that the cluster is {view.cluster.state}, not ready.",
+        f"OCM says that the cluster's state is {view.cluster.state}, not ready.",
         impact="Egress is looked after as far as the cluster answers. Machine pools are neither labelled nor made.",
-        todo="Nothing, if that is planned. Otherwise see `rosa describe cluster` for the cause.",
+        todo="Nothing, if that is planned. Otherwise OCM says why (Look).",
     )
 
 
@@ -154,8 +154,9 @@ class _Planner:
                 Severity.WARNING,
                 f"machine_pools: {wish.name!r}: the cluster has no such machine pool in OCM; it has {names}.",
                 impact="No node of it carries egress addresses.",
-                todo="Correct the name in the fleet file, make the pool with `rosa create machinepool`, or have it made"
-                " by `create:` in the fleet file.",
+                todo="Correct the name in the fleet file, have it made by `create:` there, or make it; `rosa` asks for"
+                f" the rest:\nrosa create machinepool --cluster {self.terrain.desired.name} --name {wish.name}"
+                f" --labels {ASSIGNABLE_LABEL}=",
             )
         )
 
@@ -276,8 +277,8 @@ class _Planner:
                 finding,
                 severity=Severity.WARNING,
                 impact="Its zones have fewer nodes for egress addresses than planned.",
-                todo=f"See `rosa describe machinepool --machinepool {pool.name}`. Usual causes: the instance quota, no"
-                " capacity in EC2, no free address in the subnet.",
+                todo="Remove what keeps its machines from coming: as a rule the instance quota, no capacity in EC2, or"
+                " no free address in the subnet.",
             )
         )
 

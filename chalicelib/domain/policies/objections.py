@@ -109,7 +109,7 @@ class _Objecting:
         return self._finding(
             Kind.ADDRESS_DUPLICATE,
             f"{self.address} is also listed by EgressIP {', '.join(others)}, and only one of them is served",
-            f"Remove it from one of them; the other one is shown by `oc get egressip {others[0]} -o yaml`.",
+            f"Remove it from one of them. The other one:\noc get egressip {others[0]} -o yaml --show-managed-fields",
         )
 
     def _on_an_interface(self) -> Finding | None:
@@ -120,10 +120,19 @@ class _Objecting:
         return self._finding(
             Kind.ADDRESS_TAKEN,
             f"{self.address} is on network interface {interface.id} ({self._holder(interface)})",
-            "Choose another address, or free it: see"
-            f" `aws ec2 describe-network-interfaces --network-interface-ids {interface.id}`.",
+            self._free(interface),
             # On a node of the cluster it may just be on its way off.
             certain=interface.instance_id not in self.terrain.instance_by_id,
+        )
+
+    def _free(self, interface: Interface) -> str:
+        """What a person can do; a command only for what is left over on the cluster's own instances."""
+        if self.cpic is not None or interface.instance_id not in self.terrain.instance_by_id:
+            return "Choose another address in the fleet file, or have it freed there."
+        return (
+            "If it is not on its way off by itself, take it off:\n"
+            f"aws ec2 unassign-private-ip-addresses --region {self.terrain.desired.region}"
+            f" --network-interface-id {interface.id} --private-ip-addresses {self.address}"
         )
 
     def _holder(self, interface: Interface) -> str:
@@ -142,8 +151,9 @@ class _Objecting:
             Kind.RESERVATION_FOREIGN,
             f"{self.address} lies under reservation {reservation.id} ({reservation.cidr}, {reservation.type}),"
             f" which is not ours{_whose(reservation)}",
-            "Choose another address, or delete that reservation if nobody needs it:"
-            f" `aws ec2 delete-subnet-cidr-reservation --subnet-cidr-reservation-id {reservation.id}`.",
+            "Choose another address in the fleet file, or, if nobody needs that reservation, delete it:\n"
+            f"aws ec2 delete-subnet-cidr-reservation --region {self.terrain.desired.region}"
+            f" --subnet-cidr-reservation-id {reservation.id}",
         )
 
     def _finding(self, kind: Kind, fact: str, todo: str, *, certain: bool = False) -> Finding:

@@ -363,8 +363,8 @@ class _Placer:
                 f"policy {policy.name} in {subnet.zone}",
                 Severity.CRITICAL,
                 f"Policy {policy.name} gets no further address in {subnet.zone}: {why}.",
-                impact=FAIL_OPEN,
-                todo="Free addresses in the subnet, or give the zone's machine pool another subnet.",
+                impact="Its pods leave by the addresses that it has, or, where none serves, with their nodes' own.",
+                todo="Free addresses in the subnet, or make a machine pool in another subnet of the zone.",
                 cause=f"shortfall {subnet.zone}",
             )
         )

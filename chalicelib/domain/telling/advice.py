@@ -24,6 +24,9 @@ _SUBJECTS = (
     re.compile(r"(label of )?machine pool (?P<pool>\S+)"),
     re.compile(r"range \S+ in (?P<subnet>subnet-\S+)"),
     re.compile(r"subnet (?P<cidr>\S+)"),
+    re.compile(r"token in secret (?P<secret>\S+)"),
+    re.compile(r"labels of machine pool (?P<pool>\S+)"),
+    re.compile(r"action (apply|create|delete) EgressIP (?P<egress_ip>[^\s:]+):.*"),
 )
 """What subjects of findings name."""
 
@@ -53,7 +56,7 @@ _CLUSTER = "rosa describe cluster --cluster {cluster}"
 _POOL = "rosa describe machinepool --cluster {cluster} --machinepool {pool}"
 
 COMMANDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.CREDENTIAL_ENDING: ("oc auth whoami", _DRIFT),
+    Kind.CREDENTIAL_ENDING: ("aws secretsmanager describe-secret --secret-id {secret}", _DRIFT),
     Kind.OCM_CLUSTER_NOT_READY: (_CLUSTER,),
     Kind.OCM_CLUSTER_MISMATCH: (_CLUSTER, "oc get infrastructure cluster -o yaml"),
     Kind.POOL_MISSING: (_POOLS,),
@@ -112,6 +115,26 @@ COMMANDS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
+_UNREAD: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("nodes", "EgressIP objects", "CloudPrivateIPConfig objects", "namespaces", "pods"),
+        ("oc get --raw /readyz", _CLUSTER, _DRIFT),
+    ),
+    **dict.fromkeys(
+        (
+            "instances",
+            "subnets",
+            "network interfaces",
+            "subnet CIDR reservations",
+            "address limits of instance types",
+        ),
+        ("aws sts get-caller-identity", "aws ec2 describe-instances --region {region} --max-items 1", _DRIFT),
+    ),
+    "machine pools": (_CLUSTER, _DRIFT),
+}
+"""For sections that could not be read: only what has to do with the system that did not give them."""
+
+
 def commands_for(kind: str, subject: str, *, cluster: str, region: str) -> tuple[str, ...]:
     """How a person looks at this finding.
 
@@ -120,6 +143,8 @@ def commands_for(kind: str, subject: str, *, cluster: str, region: str) -> tuple
     """
     names = {"cluster": cluster, "region": region, **_names(subject)}
     templates = COMMANDS.get(Kind(kind), ())
+    if kind == Kind.SECTION_UNKNOWN:
+        templates = _UNREAD.get(subject, templates)
     if not region:
         templates = tuple(template.replace(" --region {region}", "") for template in templates)
     return tuple(template.format(**names) for template in templates if _fields(template) <= set(names))

@@ -91,3 +91,13 @@ def test_the_last_day_is_critical(days: float, severity: Severity, words: str) -
 def test_an_issued_token_never_shows_itself() -> None:
     """Values end up in logs and tracebacks."""
     assert "hunter2" not in repr(IssuedToken("hunter2", ISSUED))
+
+
+def test_a_token_in_a_secret_is_replaced_by_commands_to_paste() -> None:
+    """Where it is somewhere else, only the token is made: who keeps it there knows how."""
+    lines = ending_finding("secret keeper/prod", claims(), "refused", ISSUED).todo.split("\n")
+    assert [line.split()[0] for line in lines[1:]] == ["oc", "aws", "rm"]
+    assert "--secret-id keeper/prod " in lines[2]
+    elsewhere = ending_finding("environment variable TOKEN", claims(), "refused", ISSUED).todo.split("\n")
+    assert [line.split()[0] for line in elsewhere[1:]] == ["oc"]
+    assert "put a new token into environment variable TOKEN" in elsewhere[0]

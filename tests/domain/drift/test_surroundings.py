@@ -48,7 +48,7 @@ def test_d15_an_address_that_nothing_asks_for_is_told() -> None:
     (found,) = told(with_interface(addresses=there), Kind.ADDRESS_LEFTOVER)
     assert found.subject == f"address {STRAY} on eni-a0"
     assert found.severity is Severity.WARNING
-    assert "unassign-private-ip-addresses --network-interface-id eni-a0" in found.todo
+    assert "unassign-private-ip-addresses --region eu-central-1 --network-interface-id eni-a0" in found.todo
     assert found.patience_seconds == 600
 
 

@@ -95,7 +95,7 @@ def test_on_classic_without_ocm_a_person_is_told() -> None:
     """Nobody here can see the pool's labels."""
     finding = missing(seen(CLASSIC))
     assert finding.severity is Severity.WARNING
-    assert "never label the node by hand" in finding.todo
+    assert "Never label the node by hand" in finding.todo
 
 
 def test_nodes_of_autonode_are_named_as_such() -> None:
