@@ -268,6 +268,9 @@ def _edit_in_traffic(there: EgressIp, differing: tuple[str, ...], allocated: lis
                 " in it: no address of it would be moved off a node that fails."
             )
         return Severity.WARNING, "None yet: the addresses are the right ones, in another order or more than once."
+    if paths == {".spec.egressIPs"} and {*there.spec.addresses} < {*allocated}:
+        left = "by the addresses that are left" if there.spec.addresses else "with their nodes' own addresses"
+        return Severity.CRITICAL, f"Until it is put back, its pods leave {left}."
     return Severity.CRITICAL, "Until it is put back, pods may leave with another address than the one partners let in."
 
 

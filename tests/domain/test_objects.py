@@ -70,9 +70,11 @@ def test_a_list_edited_by_hand_is_put_back_by_force() -> None:
         ((A, B, "10.10.150.2533"), Severity.WARNING, "while 10.10.150.2533 is in it"),
         ((B, A), Severity.WARNING, "another order"),
         ((A, B, A), Severity.WARNING, "more than once"),
+        ((A,), Severity.CRITICAL, "its pods leave by the addresses that are left"),
+        ((), Severity.CRITICAL, "its pods leave with their nodes' own addresses"),
         ((A, "10.10.150.2533"), Severity.CRITICAL, "another address than the one partners let in"),
     ],
-    ids=["garbled", "order", "repeated", "garbled-and-missing"],
+    ids=["garbled", "order", "repeated", "one-left", "none-left", "garbled-and-missing"],
 )
 def test_an_edit_is_as_bad_as_what_it_does_to_traffic(
     addresses: tuple[str, ...], severity: Severity, says: str

@@ -84,7 +84,7 @@ def test_an_open_overlap_is_not_over_because_it_cannot_be_looked_for() -> None:
     world.visit()
     world.clock.advance(90)
     world.visit()
-    assert any("selector" in alert.subject for alert in world.alerts.sent)
+    assert any("select the same pods" in alert.subject for alert in world.alerts.sent)
     told = len(world.alerts.sent)
     world.cluster.fail("fetch_namespaces")
     for _ in range(3):

@@ -148,6 +148,7 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
     whole = list(there.spec.addresses) if there is not None else []
     if verdict.address not in whole:
         whole.append(verdict.address)
+    others = there is not None and {address for address, _ in there.items} - {verdict.address}
     parsed = parse_address(verdict.address)
     subnet = terrain.subnet_of(parsed) if parsed else None
     return {
@@ -156,7 +157,7 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
         "region": terrain.desired.region,
         "interface": _first_interface(terrain, verdict),
         "holder": verdict.interface,
-        "serve_on": ", while the other addresses serve on" if len(whole) > 1 else "",
+        "serve_on": ", while the other addresses serve on" if others else "",
         "whole": _patch(whole),
         "without": _patch([address for address in whole if address != verdict.address]),
         "cidr": str(subnet.cidr) if subnet else "",
