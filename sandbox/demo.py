@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         demo.ask_over_rest()
         good = demo.conclude()
     good = play_pools("7. A machine pool gets one more label: by egress-keeper, and by the guide's command") and good
-    good = play_incident("8. One bad night: a pool is replaced, and one address does not come along", PICTURE) and good
+    good = play_incident("8. One bad night: a pool is replaced, and not every address comes along", PICTURE) and good
     say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running.")
     return 0 if good else 1
 
@@ -194,7 +194,7 @@ class Demo:
             if run.function in WHAT:
                 when = time.strftime("%H:%M:%S", time.gmtime(run.when))
                 failed = f"  FAILED: {run.error}" if run.error else ""
-                messages = f" ({len(run.event['Records'])} messages)" if "Records" in run.event else ""
+                messages = f" ({_messages(len(run.event['Records']))})" if "Records" in run.event else ""
                 show(f"{when}  {run.function}{messages} {WHAT[run.function]}{failed}")
         self.runs.clear()
 
@@ -267,3 +267,7 @@ def _in_short(part: dict[str, Any]) -> str:
     if "actions" in part:
         return f"{len(part['actions'])} changes, digest {part['digest']}"
     return f"{len(part['addresses'])} addresses, {len(part['findings'])} findings"
+
+
+def _messages(number: int) -> str:
+    return "1 message" if number == 1 else f"{number} messages"

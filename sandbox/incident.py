@@ -1,4 +1,5 @@
-"""`python -m sandbox incident`: one bad night, told. A pool is replaced node by node, and one address is left over.
+"""`python -m sandbox incident`: one bad night, told. A pool is replaced node by node, and each time an address is left
+over.
 
 Belongs here: the story, sampled and told. What happens is the platform's and the product's doing: OVN-Kubernetes counts
 capacity by the wrong number, so that it puts one address more on a small node than EC2 lets it have, and never looks
@@ -54,7 +55,17 @@ class Seen:
     samples: dict[str, list[tuple[float, str, str]]] = field(default_factory=lambda: {name: [] for name in PARTNERS})
     mail: list[tuple[float, Mail]] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
-    jammed: str = ""
+    failed: dict[str, None] = field(default_factory=dict)
+    """Policies whose address could not be assigned for a while, in the order in which that happened."""
+
+    @property
+    def jammed(self) -> list[str]:
+        """Those that people were told of; the others healed by themselves."""
+        return [name for name in self.failed if self.mail_about(name)]
+
+    def mail_about(self, name: str) -> list[Mail]:
+        """Messages that name its address."""
+        return [mail for _, mail in self.mail if f"{ADDRESSES[name]} " in mail.body]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -64,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     telemetry.logger.setLevel(logging.CRITICAL)
-    return 0 if play("An incident: a machine pool is replaced, and one address does not come along", options.svg) else 1
+    return 0 if play("An incident: a machine pool is replaced, and not every address comes along", options.svg) else 1
 
 
 def play(title: str, svg: Path | None) -> bool:
@@ -167,7 +178,7 @@ class Incident:
         if items and condition.get("status") == "True":
             return SERVING, str(items[0]["node"]).split(".", 1)[0]
         if condition.get("status") == "False":
-            self.seen.jammed = name
+            self.seen.failed.setdefault(name)
             return OPEN, ""
         return (MOVING, "") if cpic else (OPEN, "")
 
@@ -182,15 +193,26 @@ def _tell_what_was_seen(seen: Seen, begin: float) -> None:
     for mark in seen.marks:
         passed = mark.at - begin
         show(f"{int(passed // 60):3d}:{int(passed % 60):02d}  {mark.text}")
-    if not seen.jammed:
-        return
-    address = ADDRESSES[seen.jammed]
-    out = sum(SAMPLE_SECONDS for _, state, _ in seen.samples[seen.jammed] if state == OPEN)
-    say(
-        f"{address} ({seen.jammed}) was the one too many: its pods left with their node's address for about"
-        f" {out / 60:.0f} minutes. OVN-Kubernetes never looks at a failed assignment again, and the cloud network"
-        " controller gives up after six minutes; what was told of it:"
+    healed = len(seen.failed) - len(seen.jammed)
+    if healed:
+        say(
+            f"Of {healed} other addresses an assignment failed for a minute or two, while the instance that goes still"
+            " had them; the platform tried again, and nobody was told."
+        )
+    for number, name in enumerate(seen.jammed):
+        _tell_of_one(seen, name, first=number == 0)
+
+
+def _tell_of_one(seen: Seen, name: str, *, first: bool) -> None:
+    address = ADDRESSES[name]
+    out = sum(SAMPLE_SECONDS for _, state, _ in seen.samples[name] if state == OPEN)
+    why = (
+        " OVN-Kubernetes never looks at a failed assignment again, and the cloud network controller gives up after six"
+        " minutes; what was told of it:"
     )
-    for _, mail in seen.mail:
-        if f"{address} " in mail.body:
-            show(f"{'-' * 60}\nSubject: {mail.subject}\n\n{mail.body}")
+    say(
+        f"{address} ({name}) was {'the one too many' if first else 'one too many as well'}: its pods left with their"
+        f" node's address for about {out / 60:.0f} minutes.{why if first else ' What was told of it:'}"
+    )
+    for mail in seen.mail_about(name):
+        show(f"{'-' * 60}\nSubject: {mail.subject}\n\n{mail.body}")
