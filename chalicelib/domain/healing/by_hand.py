@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.healing.treatment import MANAGED_TAG, Need, Outlook
 from chalicelib.domain.healing.troubles import Trouble
-from chalicelib.domain.snapshot import EgressIpConfig
+from chalicelib.domain.snapshot import EgressIpConfig, Subnet
 from chalicelib.domain.spec import Mode
 from chalicelib.domain.terrain import Terrain, parse_address
 from chalicelib.domain.verdicts import Verdict
@@ -37,6 +37,10 @@ _SUPPORT = "It runs with the hosted control plane, out of your sight: ask Red Ha
 _NO_ROOM = (
     "Nothing for the address itself: it is assigned as soon as {cidr} has room for it. If no room comes by itself,"
     " scale up {pools}."
+)
+_NO_NODE = (
+    "Nothing for the address itself: it is assigned as soon as {cidr} has a node for it. What to do about that is said"
+    " of its zone."
 )
 _FREE_IT = "Have it freed there: the address can be had only then."
 
@@ -83,6 +87,11 @@ _BY_TROUBLE = {
 
 _UNDER_WAY = frozenset({Trouble.CYCLING, Trouble.RETURNING})
 
+_HEALED_BY_RESTART = frozenset({Trouble.STATUS_LOST, Trouble.UNBACKED, Trouble.STALE_CPIC})
+"""Of OVN-Kubernetes' cluster manager, which reads CloudPrivateIPConfigs into the status (observed). A failed assignment
+it leaves as it is: there the cause is still in the way.
+"""
+
 
 def todo(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
     """What to do, commands on lines of their own."""
@@ -92,8 +101,9 @@ def todo(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outlook 
     if opening.endswith(": "):
         words = f"{words[:1].lower()}{words[1:]}"
     words = f"{opening}{words.format(**names)}"  # what is on an interface of somebody else's may have braces
-    known = all(names[key] for command in hand.commands for key in names if f"{{{key}}}" in command)
-    return "\n".join((words, *(command.format(**names) for command in hand.commands if known)))
+    if not all(names[key] for command in hand.commands for key in names if f"{{{key}}}" in command):
+        return f"{words.removesuffix(':')}."
+    return "\n".join((words, *(command.format(**names) for command in hand.commands)))
 
 
 def _opening(terrain: Terrain, trouble: Trouble, outlook: Outlook | None) -> str:
@@ -113,7 +123,8 @@ def _by_need(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outl
     """What has to come first decides; else the trouble."""
     match outlook.need:
         case Need.ROOM:
-            return ByHand(_NO_ROOM)
+            subnet = _home(terrain, verdict)
+            return ByHand(_NO_ROOM if subnet is not None and terrain.eligible_in(subnet.cidr) else _NO_NODE)
         case Need.TIME:
             return ByHand("Nothing yet: it {remedy}. What is done by hand before that is in vain as well.")
         case Need.HOUR:
@@ -131,15 +142,19 @@ def _by_need(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outl
             return _BY_TROUBLE[Trouble.HELD if trouble is Trouble.HELD else Trouble.ELSEWHERE]
         case Need.IDEAS if trouble is Trouble.UNASSIGNED:
             return ByHand(f"The events below may say why. {_TAKE_IT_OUT}", _CYCLE)
-        case Need.IDEAS:
-            words = "What is left is a restart of OVN-Kubernetes' cluster manager."
-            if terrain.hosted:
-                return ByHand(f"{words} {_SUPPORT}")
-            return ByHand(f"{words} In some releases it moves every address:", _RESTART)
+        case Need.IDEAS if trouble in _HEALED_BY_RESTART:
+            return _restart(terrain)
         case _ if trouble is Trouble.UNANSWERED and terrain.hosted:
             return ByHand(f"{_SUPPORT} Once it runs, it takes this up by itself.")
         case _:
             return _BY_TROUBLE[trouble]
+
+
+def _restart(terrain: Terrain) -> ByHand:
+    words = "What is left is a restart of OVN-Kubernetes' cluster manager."
+    if terrain.hosted:
+        return ByHand(f"{words} {_SUPPORT}")
+    return ByHand(f"{words} In some releases it moves every address:", _RESTART)
 
 
 def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[str, str]:
@@ -149,8 +164,7 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
     if verdict.address not in whole:
         whole.append(verdict.address)
     others = there is not None and {address for address, _ in there.items} - {verdict.address}
-    parsed = parse_address(verdict.address)
-    subnet = terrain.subnet_of(parsed) if parsed else None
+    subnet = _home(terrain, verdict)
     return {
         "address": verdict.address,
         "policy": verdict.policy,
@@ -164,6 +178,11 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
         "remedy": outlook.remedy if outlook is not None else "",
         "pools": terrain.pools_in(subnet.cidr if subnet else None),
     }
+
+
+def _home(terrain: Terrain, verdict: Verdict) -> Subnet | None:
+    parsed = parse_address(verdict.address)
+    return terrain.subnet_of(parsed) if parsed else None
 
 
 def _patch(addresses: list[str]) -> str:

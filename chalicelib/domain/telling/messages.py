@@ -210,7 +210,7 @@ def _done(item: Told, done: frozenset[str], place: Place) -> str:
     if repair:
         return f"nothing yet; planned: {repair}{before}"
     if remedy:
-        return f"nothing in this visit; next: {remedy}{before}"
+        return f"nothing in this visit ({remedy}){before}"
     return f"nothing; there is no repair that is safe without a person{before}"
 
 

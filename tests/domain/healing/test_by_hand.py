@@ -87,6 +87,14 @@ def test_after_cycles_in_vain_another_one_is_not_advised(hosted: bool) -> None:
     )
 
 
+def test_a_cause_that_is_still_there_is_to_be_removed_after_cycles_in_vain() -> None:
+    """A restart does not heal a failed assignment; once the cause is gone, a cycle does."""
+    observed = broken(**REFUSED, labels={CYCLE_A: tried(Kind.ASSIGNMENT_FAILED, MOST_CYCLES, 24 * 60 * KICK_PAUSE)})
+    found = said(observed)
+    assert f"{MOST_CYCLES} cycles did not help. Remove the cause that EC2 names below." in found.todo
+    assert [words[:2] for words in commands(found)] == [["oc", "patch"], ["oc", "wait"], ["oc", "patch"]]
+
+
 def test_what_a_node_of_ours_has_left_over_can_be_taken_off() -> None:
     """With the interface that has it, not the one that should."""
     found = said(broken(**{**REFUSED, "on": "eni-a1"}))
@@ -150,6 +158,7 @@ def test_commands_whose_names_are_not_known_are_left_out(cpic: dict[str, Any]) -
     found = said(replace(observed, nodes=blind))
     assert "{" not in found.todo.replace('{"spec":{', "")
     assert "  " not in found.todo
+    assert found.todo.endswith((".", "}}'"))
 
 
 def test_what_may_serve_is_no_matter_for_the_night() -> None:
