@@ -141,7 +141,7 @@ def _unheard(conditions: Iterable[Condition], said: Sequence[Said]) -> Iterator[
     for condition in conditions:
         limit = condition.span.since + condition.heals_seconds + PROMPT_SECONDS
         if condition.what in ("address", "zone empty", "node") and condition.span.until > limit:
-            names = condition.names | condition.zones
+            names = condition.names | condition.within
             if not any(condition.span.since <= m.when <= limit and m.names(names) for m in said):
                 yield f"{condition.what} {min(condition.names)} for {condition.span.seconds:.0f} s"
 

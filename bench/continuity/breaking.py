@@ -78,12 +78,12 @@ def _of_address(
     def happen(site: Site) -> None:
         pairs = sorted((name, address) for name, served in site.rosa.serving().items() for address in served)
         name, address = pairs[int(which * len(pairs))]
-        noted.note(site, address, name)
+        noted.note(site, address, f"EgressIP {name}")
         do(site, name, address)
 
     return Broken(
         (Step(at, happen),),
-        lambda site: frozenset({noted.first(site)}),
+        noted.names,
         lambda site: not _serves(site, noted.first(site)),
         known_seconds,
     )

@@ -42,14 +42,14 @@ class Condition:
         what: "address", "policy", "node", "zone empty", "zone short" or "zone without spare".
         names: What a message about it names, one of them: an address, a node, a zone.
         heals_seconds: How long it may last in a healthy life.
-        zones: Where it is; a message that names the zone tells of it too.
+        within: Its zone and its EgressIP; a message that names one of these tells of it too.
     """
 
     what: str
     names: frozenset[str]
     span: Interval
     heals_seconds: float
-    zones: frozenset[str] = frozenset()
+    within: frozenset[str] = frozenset()
 
     @property
     def lasted(self) -> bool:
@@ -81,7 +81,8 @@ class Record:
                 yield Condition("policy", frozenset(addresses), gap, POLICY_HEALS, self._zones_of(addresses))
             for address in addresses:
                 for gap in history.not_serving(name, address, self._begin, end):
-                    yield Condition("address", frozenset({address}), gap, ADDRESS_HEALS, self._zones_of([address]))
+                    within = self._zones_of([address]) | {f"EgressIP {name}"}
+                    yield Condition("address", frozenset({address}), gap, ADDRESS_HEALS, within)
 
     def _zones_of(self, addresses: Iterable[str]) -> frozenset[str]:
         known = [IPv4Address(address) for address in addresses]
@@ -135,10 +136,10 @@ class Record:
         return [(at, change) for at, change in changes if isinstance(change, NodeChange)]
 
     def _spans(self, end: float, holds: Callable[[dict[str, Node]], bool]) -> list[Interval]:
-        """When something held of the nodes."""
+        """When something held of the nodes. What did at the beginning has since the cluster stands, at time zero."""
         nodes = dict(self._nodes)
         found: list[Interval] = []
-        since = self._begin if holds(nodes) else None
+        since = 0.0 if holds(nodes) else None
         for at, change in self._moments():
             if change.new is not None:
                 nodes[change.new.name] = change.new

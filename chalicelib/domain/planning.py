@@ -77,7 +77,7 @@ def plan(
         *objects.findings,
         *diagnose_addresses(terrain, verdicts, remedies, repairs),
         *diagnose_capacity(terrain, placement),
-        *diagnose_nodes(terrain),
+        *diagnose_nodes(terrain, placement),
         *diagnose_surroundings(terrain),
         *diagnose_overlaps(terrain),
         *(move for move in moves if move.severity is not Severity.INFO),

@@ -158,8 +158,9 @@ class Terrain:
         """Subnets in which a young machine of the pools can't carry addresses yet."""
         self.blinding = tuple(sorted(_blinding(self)))
         """Young nodes, of whatever pool, without host-cidrs: until they have it, OVN-Kubernetes drops assignments."""
-        self.unsteady = self.joining | frozenset(_faltering(self))
-        """Subnets in which a node is joining, leaving or not Ready: what they lack may come by itself."""
+        self.unsteady = frozenset(cidr for cidr in self.joining | set(_faltering(self)) if self.eligible_in(cidr))
+        """Subnets in which a node is joining, leaving or not Ready: what they lack may come by itself. One that has no
+        other node is none of them: it is lost."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 
     @property
@@ -222,6 +223,15 @@ class Terrain:
             and subnet.cidr == cidr
         }
         return f"machine pool {' or '.join(sorted(map(str, names)))}" if names else "the machine pool of its zone"
+
+    def is_to_carry(self, subnet: Subnet) -> bool:
+        """Whether a machine pool of the fleet file is to be made there; by its zone alone where that has none yet."""
+        zones = {there.zone for there in self.carrying_subnets.values()}
+        return any(
+            subnet.id in pool.subnets or (subnet.zone in pool.zones and subnet.zone not in zones)
+            for pool in self.wished
+            if pool.creation is not None
+        )
 
     def _labelled_subnets(self) -> frozenset[str]:
         cidrs = {

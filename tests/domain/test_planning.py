@@ -201,6 +201,20 @@ def test_a_zone_without_a_spare_waits_for_what_may_come_by_itself() -> None:
     assert found(plan(joining, desired), Kind.CAPACITY_NO_SPARE)[0].patience_seconds == 25 * 60
 
 
+def test_a_zone_that_is_lost_is_one_cause() -> None:
+    """Its nodes and addresses are told with it, at once; in a zone that lives, a silent node is waited for."""
+    desired = make.cluster(make.policy("ns", A, "10.10.150.20"))
+    rested = converge(make.snapshot("ab", 2), desired)
+    assert not isinstance(rested.nodes, Unknown)
+    lost = tuple(replace(node, ready=node.zone != make.zone_name("a")) for node in rested.nodes)
+    one = tuple(replace(node, ready=node.name != "node-a0") for node in rested.nodes)
+    whole = [*found(plan(replace(rested, nodes=lost), desired), Kind.NODE_UNUSABLE)]
+    assert {(finding.group, finding.patience_seconds) for finding in whole} == {("zone eu-central-1a", 0)}
+    assert len(whole) == 2
+    (single,) = found(plan(replace(rested, nodes=one), desired), Kind.NODE_UNUSABLE)
+    assert (single.group, single.patience_seconds) == ("nodes in eu-central-1a", 15 * 60)
+
+
 @pytest.mark.parametrize(("available", "short"), [(8, False), (7, True)])
 def test_a_subnet_without_room_for_nodes(available: int, short: bool) -> None:
     """Told before nodes can't be replaced there."""

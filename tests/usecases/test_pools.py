@@ -406,3 +406,20 @@ def test_a_conflict_becomes_a_finding_with_pool_and_keys() -> None:
     assert finding.settles, "one edit at the same moment is nobody's business"
     assert world.visit().status == "done"
     assert world.labels == {**THEIRS, "new": "x", **POOL_LABELS}
+
+
+def test_a_pool_that_is_being_made_wakes_nobody_before_its_time() -> None:
+    """Its zone has no node yet, and nothing is asked of it: machines may take 25 minutes."""
+    world = World(NEW)
+    world.desired = replace(world.desired, policies=(factories.policy("ns", "10.10.100.20"),))
+    for name in [name for name in world.cluster.nodes if name.startswith("node-a")]:
+        del world.cluster.nodes[name]
+    world.ec2.instances = {key: i for key, i in world.ec2.instances.items() if i.subnet_id != "subnet-a"}
+    for _ in range(25):
+        world.visit()
+        world.clock.advance(60)
+    assert [alert for alert in world.alerts.sent if alert.attributes["severity"] == "critical"] == []
+    world.visit()
+    world.clock.advance(60)
+    world.visit()
+    assert {alert.attributes["kind"] for alert in world.alerts.sent} >= {Kind.NO_ELIGIBLE_NODE}

@@ -170,6 +170,18 @@ def test_effects_are_told_with_their_cause() -> None:
     ]
 
 
+def test_a_cause_does_not_wait_for_its_effects() -> None:
+    """Addresses that were told as something else are counted to a zone that is lost later: the zone is told at once."""
+    history = History()
+    effect, both = (("effect", Severity.CRITICAL),), (("cause", Severity.CRITICAL), ("effect", Severity.CRITICAL))
+    for world in (effect, both):
+        history.play(World(world))
+        for _ in range(3):
+            history.play(Visit())
+            history.play(Wait(61))
+    assert len(history.about("cause")) == 1
+
+
 def test_a_late_effect_waits_and_its_end_comes_with_the_others() -> None:
     """Of one cause there is a message in ten minutes, not one an effect; the end of all is one message."""
     history = History()

@@ -52,8 +52,9 @@ def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Findin
 
 def _successors(terrain: Terrain, subnet: Subnet) -> list[Subnet]:
     """Where the egress nodes of its zone are, if none is, or is to come, in the subnet itself; else none."""
-    carrying = terrain.carrying_subnets
-    return [] if subnet.id in carrying else [other for other in carrying.values() if other.zone == subnet.zone]
+    if subnet.id in terrain.carrying_subnets or terrain.is_to_carry(subnet):
+        return []
+    return [other for other in terrain.carrying_subnets.values() if other.zone == subnet.zone]
 
 
 def _subnet_changed(demand: _Demand, successors: list[Subnet]) -> Finding:
@@ -128,6 +129,7 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             " why it can't. The addresses are then assigned by themselves.",
             cause=f"zone {zone}",
             evidence=evidence,
+            patience_seconds=_seconds(JOINING_TIME) if _being_set_up(terrain, demand) else 0,
         )
     elif short := _shortfall(demand, len(eligible), capacity, policy, most):
         yield Finding(
@@ -157,6 +159,18 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
         )
 
 
+def _being_set_up(terrain: Terrain, demand: _Demand) -> bool:
+    """Whether its first nodes are on their way, and nothing was asked of it before that could be out meanwhile."""
+    subnet = demand.subnet
+    ripe = terrain.observed.taken_at - JOINING_TIME
+    created_at = {node.name: node.created_at for node in terrain.observed.nodes}
+    lost = any(
+        row.labelled and row.subnet == subnet.cidr and created_at[row.node] <= ripe for row in terrain.capacity.nodes
+    )
+    new = all(allocation.held for allocation in demand.allocations)
+    return new and not lost and (terrain.is_to_carry(subnet) or subnet.cidr in terrain.joining)
+
+
 def _shortfall(demand: _Demand, nodes: int, capacity: int, policy: str, most: int) -> str:
     """Why the zone can't carry all of it, in words; empty if it can."""
     if most > nodes:
@@ -166,13 +180,19 @@ def _shortfall(demand: _Demand, nodes: int, capacity: int, policy: str, most: in
     return demand.short
 
 
-def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
-    """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others."""
+def diagnose_nodes(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
+    """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others.
+
+    Those of a zone that is wanted and has no other node are told with their zone, at once.
+    """
+    wanted = {allocation.zone for allocation in placement.allocations}
     ripe = terrain.observed.taken_at - JOINING_TIME
     for row, node in zip(terrain.capacity.nodes, sorted(terrain.observed.nodes, key=lambda n: n.name), strict=True):
         if node.created_at > ripe or node.deleting:
             continue
         if node.assignable is not None and not row.eligible:
+            lives = _zone_lives(terrain, row)
+            waits = lives or row.zone not in wanted
             yield Finding(
                 Kind.NODE_UNUSABLE,
                 f"node {node.name}",
@@ -180,8 +200,8 @@ def diagnose_nodes(terrain: Terrain) -> Iterator[Finding]:
                 f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
                 impact="Its zone has one node less for egress addresses.",
                 todo=_todo_for(node),
-                cause=f"nodes in {row.zone}" if _zone_lives(terrain, row) else f"zone {row.zone}",
-                patience_seconds=_seconds(REPLACING_TIME) if _comes_and_goes(row, node) else 0,
+                cause=f"nodes in {row.zone}" if lives else f"zone {row.zone}",
+                patience_seconds=_seconds(REPLACING_TIME) if waits and _comes_and_goes(row, node) else 0,
             )
         if node.host_addresses is None:
             yield Finding(

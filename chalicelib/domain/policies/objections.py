@@ -51,7 +51,7 @@ class _Objecting:
 
     def home_or_objection(self) -> Subnet | Finding:
         home = self.terrain.subnet_of(self.address)
-        if home is None or not (self._was_given() or home.id in self.terrain.carrying_subnets):
+        if home is None or not (self._was_given() or self._may_carry(home)):
             return self._outside()
         return (
             self._kept_by_aws(home)
@@ -61,6 +61,10 @@ class _Objecting:
             or self._under_a_reservation(home)
             or home
         )
+
+    def _may_carry(self, home: Subnet) -> bool:
+        """Egress nodes are there, or are to come: an address named with their pool is reserved before they take it."""
+        return home.id in self.terrain.carrying_subnets or self.terrain.is_to_carry(home)
 
     def _was_given(self) -> bool:
         """An address given earlier, whose zone has lost its nodes, is where it belongs."""

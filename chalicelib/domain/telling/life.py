@@ -276,8 +276,16 @@ def _unsettled_effect(step: Step) -> bool:
 
 
 def _can_wait(step: Step, members: list[Step], now: datetime) -> bool:
-    """Whether the beginning of a finding can be told with the next message of its cause, soon."""
-    known = [other.record for other in members if other.record.alerted_at is not None and other.record.told]
+    """Whether the beginning of a finding can be told with the next message of its cause, soon.
+
+    An effect can wait where its cause is known, but no cause for its effects: those may have been told as something
+    else. A zone is lost in which two addresses had been failing already, and these are counted to it from then on.
+    """
+    known = [
+        other.record
+        for other in members
+        if other.record.alerted_at is not None and other.record.told and _place(other) <= _place(step)
+    ]
     worst = min((_rank(Severity(record.told)) for record in known), default=len(Severity))
     if _rank(step.severity) < worst:
         return False
@@ -290,6 +298,11 @@ def _ends_with_others(step: Step, members: list[Step], now: datetime) -> bool:
     away = now - (step.record.absent_since or now)
     lasting = any(other.record.state in (DUE, ALERTED) and other.occasion is not Occasion.RESOLVED for other in members)
     return step.has_cause and lasting and away < GATHER
+
+
+def _place(step: Step) -> int:
+    """Where its kind stands in the order of kinds: causes come before their effects."""
+    return list(Kind).index(Kind(step.record.document["kind"]))
 
 
 def _rank(severity: Severity) -> int:

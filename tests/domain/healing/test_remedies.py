@@ -531,8 +531,10 @@ def test_d18_what_speaks_against_an_address_comes_first() -> None:
 def test_a_policy_that_serves_is_patient_while_its_nodes_come_and_go() -> None:
     """One node of two restarts and an address has to wait for it: partners still see an address they let in."""
     observed = broken(**UNASSIGNED)
-    restarts = tuple(replace(n, ready=False) if n.name.startswith("node-a") else n for n in observed.nodes)  # type: ignore[union-attr]
+    restarts = tuple(replace(n, ready=n.name != "node-a0") for n in observed.nodes)  # type: ignore[union-attr]
     assert told(plan(replace(observed, nodes=restarts), DESIRED)).patience_seconds == 600
+    lost = tuple(replace(n, ready=not n.name.startswith("node-a")) for n in observed.nodes)  # type: ignore[union-attr]
+    assert told(plan(replace(observed, nodes=lost), DESIRED)).patience_seconds == 0, "told with its zone"
 
 
 def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:
