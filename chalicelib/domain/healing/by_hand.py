@@ -112,8 +112,6 @@ def _opening(terrain: Terrain, trouble: Trouble, outlook: Outlook | None) -> str
         return ""
     if outlook.person:
         return f"A person is needed: {outlook.person}. "
-    if not outlook.remedy:
-        return ""
     if terrain.desired.mode is not Mode.ENFORCE:
         return "Mode observe leaves it to people. "
     return "Nothing yet. " if trouble in _UNDER_WAY else "Nothing yet; if it can't wait, by hand: "
