@@ -71,8 +71,8 @@ _BY_TROUBLE = {
         f"Scale up {{pools}}, or take a foreign address off the interface. Then {_OUT_AND_BACK}", _CYCLE
     ),
     Trouble.DENIED: ByHand(
-        "See that neither the controller's role nor a service control policy denies ec2:AssignPrivateIpAddresses. Then"
-        f" {_OUT_AND_BACK}",
+        "See that neither the controller's role nor a service control policy denies ec2:AssignPrivateIpAddresses, and"
+        f" on HCP that the interface has the tag {MANAGED_TAG}=true. Then {_OUT_AND_BACK}",
         _CYCLE,
     ),
     Trouble.HELD: ByHand(f"{_FREE_IT} Or choose another one in the fleet file."),
