@@ -46,6 +46,9 @@ def run(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_from_differences_to_as_desired(stage: Stage, run: Run) -> None:
     """plan says 2 and changes nothing, apply says 0, then plan and drift say 0."""
+    for made_before in stage.rosa.kube.list("egressips"):
+        stage.rosa.kube.delete("egressips", made_before["metadata"]["name"])
+    stage.run_for(30)
     code, out, err = run("plan")
     assert code == 2
     assert "create EgressIP demo-egress-ns" in out
