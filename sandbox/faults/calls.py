@@ -219,9 +219,10 @@ class Calls:
 
 
 def _thing(request: Request) -> str:
-    """`nodes`, `egressips/NAME`: the path without group and version."""
+    """`nodes`, `egressips/NAME`: the path without group and version; one node is `nodes/*`: names differ by case."""
     parts = request.segments
-    return "/".join(parts[2:] if parts[0] == "api" else parts[3:])
+    kept = parts[2:] if parts[0] == "api" else parts[3:]
+    return "nodes/*" if kept[0] == "nodes" and len(kept) > 1 else "/".join(kept)
 
 
 def _thing_in_ocm(request: OcmRequest) -> str:

@@ -130,9 +130,9 @@ def refer(lab: Lab, situation: Situation) -> Reference:
 def _begin(lab: Lab, situation: Situation) -> None:
     """The situation, without anything that the case before has ordered and not had yet, in a new process."""
     lab.forget()
-    began = lab.stage.timeline.now()
+    lab.play.unseen(WINDOW_SECONDS)
+    lab.forget()
     situation.prepare(lab)
-    lab.play.unseen(max(0.0, began + WINDOW_SECONDS - lab.stage.timeline.now()))
     if not situation.with_memory:
         lab.forget()
     lab.read_mail()

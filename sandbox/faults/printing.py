@@ -70,7 +70,7 @@ def _head(trouble: Trouble) -> tuple[str, str]:
 
 def _short(call: CallName) -> str:
     """Without the function, and without what is the same in every name."""
-    what = re.sub(r"\.[\w-]+\.compute\.internal|namespaces/[^/]+/", "", call.what)
+    what = re.sub(r"namespaces/[^/]+/", "", call.what)
     what = re.sub(r"(?<= )/\S*/(?=[^/]+$)", "", what)
     return f"{call.system} {what}" + (f" #{call.nth}" if call.nth > 1 else "")
 

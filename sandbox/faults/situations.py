@@ -98,7 +98,7 @@ SITUATIONS = {
         Situation(
             "policy-replaced",
             acts.replace_policy,
-            restore=acts.put_policy_back,
+            restore=acts.replace_it_back,
             order=acts.approve,
             seconds=130.0,
             rows=lambda call: of_visits(call) and call.system in ("ec2", CLUSTER),

@@ -15,7 +15,7 @@ from sandbox.faults.printing import render, render_summary
 from sandbox.faults.situations import SITUATIONS
 
 PROJECT = Path(__file__).resolve().parents[2]
-NODE = CallName("reconcile", "cluster", "GET nodes/ip-10-0-0-4.eu-central-1.compute.internal")
+NODE = CallName("reconcile", "cluster", "GET nodes/*")
 CALLS = (CallName("drift_check", "sqs", "SendMessage"), NODE, CallName("reconcile", "dynamodb", "PutItem", 3))
 REFERENCE = Reference(SITUATIONS["drift"], CALLS, EndState({}, {}, {}, {}, "", (), ()), Counter())
 
@@ -31,15 +31,15 @@ def test_the_matrix_is_a_table_by_function_and_says_what_is_remarkable() -> None
     assert render(matrix).splitlines()[1:] == [
         "drift: A label taken, an object edited, a reservation deleted. 3 cells, 1 bad.",
         "",
-        "                                 killed  done,      stale",
-        "                                 before  no answer  answer",
+        "                       killed  done,      stale",
+        "                       before  no answer  answer",
         "drift_check",
-        "  sqs SendMessage                2       .          .",
+        "  sqs SendMessage      2       .          .",
         "reconcile",
-        "  cluster GET nodes/ip-10-0-0-4  .       .          BAD",
-        "  dynamodb PutItem #3            .       5+         .",
+        "  cluster GET nodes/*  .       .          BAD",
+        "  dynamodb PutItem #3  .       5+         .",
         "",
-        "BAD  reconcile cluster GET nodes/ip-10-0-0-4, stale answer: changed what is not ours",
+        "BAD  reconcile cluster GET nodes/*, stale answer: changed what is not ours",
         "+    reconcile dynamodb PutItem #3, done, no answer: spec-edited",
     ]
     assert render_summary([matrix]).splitlines() == [
