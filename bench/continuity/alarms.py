@@ -4,9 +4,9 @@ Each life is drawn with its cluster and with a mode: `observe`, so that what hea
 `enforce`, as deployed. A life in `enforce` is played without the tool as well: that says what would have healed anyway.
 
 A message is *needless* where nothing that it names was really the case for longer than a healthy cluster takes to get
-over it (`truth`), with the tool or without, and where no accident that nothing heals has touched what it names. An
-outage, or an accident, is *missed* where it lasted and no message named it in time. Whatever the tool calls things
-is not asked.
+over it (`truth`), with the tool or without, and where no accident that nothing heals has touched what it names; or
+where it says that traffic is concerned, and it was not. An outage, or an accident, is *missed* where it lasted and no
+message named it in time. Whatever the tool calls things is not asked.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from bench.continuity.clusters import at_rest
 from bench.continuity.lives import Life, broken_life, healthy_life
 from bench.continuity.timelines import Site
 from bench.continuity.truth import Condition, Record
+from chalicelib.domain.findings import Severity
 from chalicelib.domain.spec import Mode
 from chalicelib.domain.telling.messages import Alert, Occasion
 from chalicelib.usecases.visit import Pace
@@ -41,10 +42,11 @@ OVER_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message: when, its subject, and what each of its findings says (subject and summary)."""
+    """One message: when, its subject, how bad it says it is, and what each of its findings says (subject, summary)."""
 
     when: float
     subject: str
+    critical: bool
     findings: tuple[str, ...]
 
     def names(self, names: Iterable[str]) -> bool:
@@ -113,7 +115,8 @@ def _said(keeper: Keeper, before: int) -> Iterator[Said]:
         for _ in outcome.bulletin.sent if outcome.bulletin else ():
             alert = next(alerts)
             if any(item.occasion is not Occasion.RESOLVED for item in alert.told):
-                yield Said(when, alert.subject, _findings(alert))
+                critical = alert.attributes["severity"] == Severity.CRITICAL
+                yield Said(when, alert.subject, critical, _findings(alert))
 
 
 def _findings(alert: Alert) -> tuple[str, ...]:
@@ -122,7 +125,10 @@ def _findings(alert: Alert) -> tuple[str, ...]:
 
 def _is_needed(message: Said, conditions: Iterable[Condition]) -> bool:
     return any(
-        c.span.since <= message.when <= c.span.until + OVER_SECONDS and message.names(c.names) for c in conditions
+        c.span.since <= message.when <= c.span.until + OVER_SECONDS
+        and (c.critical or not message.critical)
+        and message.names(c.names)
+        for c in conditions
     )
 
 

@@ -20,11 +20,8 @@ PROMPT_SECONDS = 240.0
 TRIED_SECONDS = 600.0 + PROMPT_SECONDS
 """The same where the cloud network controller still tries."""
 
-REPLACED_SECONDS = 900.0 + PROMPT_SECONDS
-"""The same where a node could yet come back or be replaced."""
-
 JOINS_SECONDS = 1500.0 + PROMPT_SECONDS
-"""The same where it could yet join."""
+"""The same where it could yet join: nodes have the health check's patience until they are 25 minutes old."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def _zone_gone(draw: Random, shape: Shape, at: float) -> Broken:
 
     def lose(site: Site) -> None:
         zone = _wanted_zone(site, shape, which)
-        noted.note(site, zone, *_addresses_in(site, zone))
+        noted.note(site, f"zone {zone}", *_addresses_in(site, zone))
         site.rosa.accidents.lose_zone(zone)
 
     return Broken((Step(at, lose),), noted.names, lambda _site: True)
@@ -196,7 +193,7 @@ def _labels_gone(draw: Random, shape: Shape, at: float) -> Broken:
     def unlabel(site: Site) -> None:
         zone = _wanted_zone(site, shape, which)
         nodes = [machine.node for machine in site.rosa.life.machines(pool_of(zone))]
-        noted.note(site, zone, *nodes, *_addresses_in(site, zone))
+        noted.note(site, f"zone {zone}", *nodes, *_addresses_in(site, zone))
         for node in nodes:
             site.rosa.accidents.unlabel(node)
 
@@ -231,7 +228,7 @@ def _node_stays_away(draw: Random, shape: Shape, at: float) -> Broken:
         noted.note(site, node)
         site.rosa.accidents.not_ready(node)
 
-    return Broken((Step(at, fall),), noted.names, lambda _site: True, REPLACED_SECONDS)
+    return Broken((Step(at, fall),), noted.names, lambda _site: True, JOINS_SECONDS)
 
 
 def _never_networked(draw: Random, shape: Shape, at: float) -> Broken:

@@ -10,13 +10,14 @@ here: anything of the product's diagnosis, which is what is judged by this.
 | a policy has no address that serves | 120 s | OpenShift's own tests allow that for a failover |
 | a zone has no node that can carry | 60 s | nothing is on its way there; a lost zone must be known within a minute |
 | a node can't carry | 15 min | the health check waits for 8 to 10 minutes, then the node leaves within 3 |
-| a new node can't carry yet | 25 min | the health check's patience with new ones |
+| a node can't carry that came less than 25 min ago | until then | the health check's patience with new ones |
 | a zone is short | 600 s | addresses are out |
 | a zone has no spare | 20 min | the health check's 10 minutes, and 7 for the new node to join |
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ class Condition:
 
     Attributes:
         what: "address", "policy", "node", "zone empty", "zone short" or "zone without spare".
-        names: What a message about it names, one of them: an address, a node, a zone.
+        names: What a message about it names, one of them: an address, a node, "zone" and its name.
         heals_seconds: How long it may last in a healthy life.
         within: Its zone and its EgressIP; a message that names one of these tells of it too.
     """
@@ -50,6 +51,11 @@ class Condition:
     span: Interval
     heals_seconds: float
     within: frozenset[str] = frozenset()
+
+    @property
+    def critical(self) -> bool:
+        """Traffic leaves by the wrong address: a message that says so is right about it."""
+        return self.what not in ("node", "zone without spare")
 
     @property
     def lasted(self) -> bool:
@@ -86,7 +92,9 @@ class Record:
 
     def _zones_of(self, addresses: Iterable[str]) -> frozenset[str]:
         known = [IPv4Address(address) for address in addresses]
-        return frozenset(zone for zone, cidr in self._zones.items() if any(address in cidr for address in known))
+        return frozenset(
+            f"zone {zone}" for zone, cidr in self._zones.items() if any(address in cidr for address in known)
+        )
 
     def _of_zones(self, end: float) -> Iterator[Condition]:
         for zone, cidr in self._zones.items():
@@ -111,7 +119,7 @@ class Record:
                 ("zone without spare", no_spare, SPARE_HEALS, set[str]()),
             ):
                 for gap in self._spans(end, self._rooms_hold(cidr, holds)):
-                    yield Condition(what, frozenset({zone, *names}), gap, heals, frozenset({zone}))
+                    yield Condition(what, frozenset({f"zone {zone}", *names}), gap, heals)
 
     @staticmethod
     def _rooms_hold(cidr: IPv4Network, holds: Callable[[Sequence[int]], bool]) -> Callable[[dict[str, Node]], bool]:
@@ -124,12 +132,11 @@ class Record:
         """Nodes that are there and can't carry, whether they lack the label or anything else."""
         later = (node.name for _, change in self._moments() for node in (change.old, change.new) if node)
         for name in sorted({*self._nodes, *later}):
-            zone = frozenset({self._rosa.life.machine_of(name).zone})
-            able_before = name in self._nodes
-            for gap in self._spans(end, partial(_lies_idle, name)):
-                heals = NODE_HEALS if able_before else NEW_NODE_HEALS
-                yield Condition("node", frozenset({name}), gap, heals, zone)
-                able_before = True
+            zone = frozenset({f"zone {self._rosa.life.machine_of(name).zone}"})
+            gaps = self._spans(end, partial(_lies_idle, name))
+            grown = -math.inf if name in self._nodes or not gaps else gaps[0].since + NEW_NODE_HEALS
+            for gap in gaps:
+                yield Condition("node", frozenset({name}), gap, max(NODE_HEALS, grown - gap.since), zone)
 
     def _moments(self) -> list[tuple[float, NodeChange]]:
         changes = self._rosa.told.changes[self._changes :]

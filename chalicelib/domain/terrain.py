@@ -6,6 +6,7 @@ on the order in which the adapters listed things.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,6 +48,9 @@ JOINING_TIME = timedelta(minutes=25)
 LEAVING_TIME = timedelta(minutes=10)
 """How long a node may be on its way out, or away for a restart: a replaced one is gone after about 3 minutes, one that
 is upgraded in place (classic) is back after about 5."""
+
+FAILOVER_TIME = timedelta(minutes=2)
+"""How long OpenShift's own tests give an address to be somewhere else."""
 
 REPLACING_TIME = timedelta(minutes=15)
 """How long a node that fell silent may be there: the machine health check gives it up after 8 minutes (HCP) or 10
@@ -159,8 +163,8 @@ class Terrain:
         self.blinding = tuple(sorted(_blinding(self)))
         """Young nodes, of whatever pool, without host-cidrs: until they have it, OVN-Kubernetes drops assignments."""
         self.unsteady = frozenset(cidr for cidr in self.joining | set(_faltering(self)) if self.eligible_in(cidr))
-        """Subnets in which a node is joining, leaving or not Ready: what they lack may come by itself. One that has no
-        other node is none of them: it is lost."""
+        """Subnets in which a node is joining, leaving, not Ready or gone: what they lack may come by itself. Not one
+        that has no other node: it is lost."""
         self.block_prefix = max(desired.block_prefix, LARGEST_RANGE)
 
     @property
@@ -299,9 +303,18 @@ def _used(terrain: Terrain) -> Iterable[IPv4Address]:
 
 
 def _faltering(terrain: Terrain) -> Iterable[IPv4Network]:
+    """Where a node is there and can't carry; and where one is missing, to go by what objects of ours list: they were
+    given an address only when there was a node for it.
+    """
     for row in terrain.capacity.nodes:
         if row.labelled and not row.eligible and row.subnet is not None:
             yield row.subnet
+    for there in filter(is_our_object, terrain.observed.egress_ips):
+        parsed = (parse_address(text) for text in there.spec.addresses)
+        homes = Counter(terrain.subnet_of(address) for address in parsed if address is not None)
+        yield from (
+            home.cidr for home, listed in homes.items() if home and listed > len(terrain.eligible_in(home.cidr))
+        )
 
 
 def _blinding(terrain: Terrain) -> Iterable[str]:

@@ -201,6 +201,16 @@ def test_a_zone_without_a_spare_waits_for_what_may_come_by_itself() -> None:
     assert found(plan(joining, desired), Kind.CAPACITY_NO_SPARE)[0].patience_seconds == 25 * 60
 
 
+def test_a_zone_whose_node_is_gone_waits_for_its_successor() -> None:
+    """Nothing shows that one is to come but that the object lists more addresses there than there are nodes."""
+    desired = make.cluster(make.policy("ns", A, "10.10.100.20", "10.10.150.20"))
+    rested = converge(make.snapshot("ab", 2), desired)
+    assert not isinstance(rested.nodes, Unknown)
+    less = tuple(node for node in rested.nodes if node.name != "node-a0")
+    (short,) = found(plan(replace(rested, nodes=less), desired), Kind.CAPACITY_SHORTFALL)
+    assert short.patience_seconds == 10 * 60
+
+
 def test_a_zone_that_is_lost_is_one_cause() -> None:
     """Its nodes and addresses are told with it, at once; in a zone that lives, a silent node is waited for."""
     desired = make.cluster(make.policy("ns", A, "10.10.150.20"))

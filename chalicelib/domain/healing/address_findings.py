@@ -15,7 +15,7 @@ from chalicelib.domain.healing.remedies import Remedies
 from chalicelib.domain.healing.treatment import Need, Outlook, Step
 from chalicelib.domain.healing.troubles import Trouble, kind_of, subject_of, trouble_of
 from chalicelib.domain.spec import Mode
-from chalicelib.domain.terrain import LEAVING_TIME, Terrain, is_our_object, parse_address
+from chalicelib.domain.terrain import FAILOVER_TIME, LEAVING_TIME, Terrain, is_our_object, parse_address
 from chalicelib.domain.verdicts import State, Verdict
 
 _HEADLINE = {
@@ -110,6 +110,8 @@ def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | Non
     subnet = terrain.subnet_of(address) if address else None
     if others_serve and verdict.state is State.UNASSIGNED and subnet is not None and subnet.cidr in terrain.unsteady:
         patience = max(patience, LEAVING_TIME)
+    if verdict.state is State.UNASSIGNED and terrain.blinding and not _zone_is_lost(terrain, verdict):
+        patience = max(patience, FAILOVER_TIME)  # OVN-Kubernetes looks again when that node is Ready
     return round(patience.total_seconds())
 
 

@@ -537,6 +537,14 @@ def test_a_policy_that_serves_is_patient_while_its_nodes_come_and_go() -> None:
     assert told(plan(replace(observed, nodes=lost), DESIRED)).patience_seconds == 0, "told with its zone"
 
 
+def test_an_address_waits_two_minutes_for_a_node_that_joins() -> None:
+    """While a young node lacks host-cidrs nothing is assigned; OVN-Kubernetes looks again when it is Ready."""
+    observed = broken(**UNASSIGNED)
+    young = make.node("b", 7, host_addresses=None, created_at=make.NOW - timedelta(minutes=1))
+    planned = plan(replace(observed, nodes=(*observed.nodes, young)), DESIRED)  # type: ignore[misc]
+    assert told(planned).patience_seconds == 120
+
+
 def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:
     """The old node's instance is shutting down: its addresses become free with it."""
     gone = make.instance("a", 9, state="shutting-down")
