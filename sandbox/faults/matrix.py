@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.drift.sides import serving
@@ -128,9 +128,12 @@ def refer(lab: Lab, situation: Situation) -> Reference:
 
 
 def _begin(lab: Lab, situation: Situation) -> None:
-    """The situation, without anything that the case before has ordered and not had yet, in a new process."""
+    """The situation, without anything that the case before has ordered and not had yet, in a new process.
+
+    It begins with a window of orders: when the visits come that follow depends on where in a window the first was.
+    """
     lab.forget()
-    lab.play.unseen(WINDOW_SECONDS)
+    lab.play.unseen(2 * WINDOW_SECONDS - lab.stage.now().timestamp() % WINDOW_SECONDS)
     lab.forget()
     situation.prepare(lab)
     if not situation.with_memory:
@@ -233,10 +236,17 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
 
 
 def run(lab: Lab, situation: Situation, *, thorough: bool = False, share: Share = WHOLE) -> Matrix:
-    """The cases of a situation."""
+    """The cases of a situation.
+
+    A call that one undisturbed run makes and the next one does not is no row: how many addresses were on a node, and
+    with it how many moves are noted, is the platform's choice.
+    """
     situation.remember(lab)
-    matrix = Matrix(refer(lab, situation))
+    reference = refer(lab, situation)
     situation.restore(lab)
+    always = set(refer(lab, situation).calls)
+    situation.restore(lab)
+    matrix = Matrix(replace(reference, calls=tuple(call for call in reference.calls if call in always)))
     for call, trouble in cells(matrix.reference, thorough=thorough, share=share):
         case = play(lab, matrix.reference, call, trouble)
         if case is not None:

@@ -33,7 +33,7 @@ def node_without_host_cidrs() -> Night:
 def node_not_ready() -> Night:
     night = Night()
     night.node_is_silent("node-b1")
-    return night.watch(65, 400, 400, 400)
+    return night.watch(65, 400, 400, 400, 400)
 
 
 def node_label_missing() -> Night:
@@ -77,7 +77,7 @@ def capacity_no_spare() -> Night:
         night.loses(address)
     night.node_goes("node-b1")
     night.settle()
-    return night.watch(65, 400, 400, 400)
+    return night.watch(65, 400, 400, 400, 400)
 
 
 def subnet_changed() -> Night:

@@ -154,8 +154,9 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             todo=f"Give {terrain.pools_in(cidr)} one more node in {zone}.",
             cause="no spare capacity",
             evidence=evidence,
-            # Nothing shows, between a node that is gone and its successor, that one is to come. Egress works meanwhile.
-            patience_seconds=_seconds(JOINING_TIME if cidr in terrain.joining else REPLACING_TIME),
+            # Nothing shows, between a node that is gone and its successor, that one is to come, and then it has to
+            # join: twenty minutes in all, more where a second one goes meanwhile. Egress works all the while.
+            patience_seconds=_seconds(JOINING_TIME),
         )
 
 
