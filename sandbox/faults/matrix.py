@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chalicelib.domain.drift.flapping import WITHIN
 from sandbox.drift.sides import serving
 from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import EndState, Lab
@@ -26,6 +27,9 @@ REDELIVERY_SECONDS = 160.0
 
 WINDOW_SECONDS = 30.0
 """Orders of one window are one visit: two cases must not share one, or the second has none."""
+
+MOVES_ARE_NEWS_SECONDS = WITHIN.total_seconds()
+"""For so long a visit notes that an address has moved."""
 
 MOST_VISITS = 6
 
@@ -238,15 +242,16 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
 def run(lab: Lab, situation: Situation, *, thorough: bool = False, share: Share = WHOLE) -> Matrix:
     """The cases of a situation.
 
-    A call that one undisturbed run makes and the next one does not is no row: how many addresses were on a node, and
-    with it how many moves are noted, is the platform's choice.
+    A call that one undisturbed run makes and the next one does not is no row. The first one may move addresses, and the
+    visits of the hour after it note that: so it is only for comparison, and the hour passes before the one that counts.
     """
     situation.remember(lab)
+    first = set(refer(lab, situation).calls)
+    situation.restore(lab)
+    lab.play.unseen(MOVES_ARE_NEWS_SECONDS)
     reference = refer(lab, situation)
     situation.restore(lab)
-    always = set(refer(lab, situation).calls)
-    situation.restore(lab)
-    matrix = Matrix(replace(reference, calls=tuple(call for call in reference.calls if call in always)))
+    matrix = Matrix(replace(reference, calls=tuple(call for call in reference.calls if call in first)))
     for call, trouble in cells(matrix.reference, thorough=thorough, share=share):
         case = play(lab, matrix.reference, call, trouble)
         if case is not None:
