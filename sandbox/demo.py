@@ -122,7 +122,7 @@ class Demo:
         say("The deployed rule matches it, and the event takes its way (two instances; one visit):")
         self.tell_runs()
         self.show_visit(self.last_visit())
-        say("The nodes are not there yet: the visit asks to come back, with growing pauses, and does.")
+        say("The nodes are not there yet: the visit asks to come back, and does.")
         self.runs.clear()
         waited = self.wait_until(lambda: self.serving() == 6, 900)
         self.tell_runs()

@@ -261,7 +261,9 @@ class Patient:
         holder = in_the_way(self.ward.terrain, self.verdict.address)
         stays = holder is not None and holder.instance_id not in self.ward.terrain.instance_by_id
         if self.trouble is Trouble.NODE_GONE:
-            return RETRIES  # the kick that follows heals it where the controller has given up
+            # The kick that follows heals it where the controller has given up. One that says nothing, as that of
+            # OpenShift 4.18, has been taken for an assignment under way for longer than that already.
+            return RETRIES if self._cpic_says_no() else timedelta()
         if self.trouble in _STILL_TRIED and self._leaving_node():
             return LEAVING_TIME
         if self.trouble not in _STILL_TRIED or stays or self._given_up():
