@@ -12,6 +12,7 @@ message named it in time. Whatever the tool calls things is not asked.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -81,6 +82,7 @@ def judge(life: Life, seed: int, pace: Pace = PACE) -> Judged:
     conditions = _play(watched, life)
     by_themselves = conditions if life.mode is Mode.OBSERVE else _play(alone, life)
     said = list(_said(watching, watched.messages_before))
+    ends = list(_said(watching, watched.messages_before, ends=True))
     broken_at = None if life.broken is None else begin + life.broken.at
     accident = frozenset[str]() if life.broken is None else life.broken.names(watched)
     needed = [c for c in (*conditions, *by_themselves) if c.lasted]
@@ -93,7 +95,7 @@ def judge(life: Life, seed: int, pace: Pace = PACE) -> Judged:
             for message in said
             if not _is_needed(message, needed) and not _is_about(message, accident, broken_at)
         ),
-        (*_unheard(conditions, said), *_accident_unheard(life, watched, broken_at, said)),
+        (*_unheard(conditions, said, ends), *_accident_unheard(life, watched, broken_at, said)),
         tuple(_delays(said, accident, broken_at)),
     )
 
@@ -108,13 +110,13 @@ def _play(site: Site, life: Life) -> tuple[Condition, ...]:
     return record.conditions()
 
 
-def _said(keeper: Keeper, before: int) -> Iterator[Said]:
-    """Messages of a life in their order, ends left out."""
+def _said(keeper: Keeper, before: int, *, ends: bool = False) -> Iterator[Said]:
+    """Messages of a life in their order: those that tell of something, or of its end."""
     alerts = iter(keeper.alerts.sent[before:])
     for when, outcome in keeper.outcomes:
         for _ in outcome.bulletin.sent if outcome.bulletin else ():
             alert = next(alerts)
-            if any(item.occasion is not Occasion.RESOLVED for item in alert.told):
+            if all(item.occasion is Occasion.RESOLVED for item in alert.told) is ends:
                 critical = alert.attributes["severity"] == Severity.CRITICAL
                 yield Said(when, alert.subject, critical, _findings(alert))
 
@@ -142,13 +144,18 @@ def _delays(said: Iterable[Said], names: frozenset[str], broken_at: float | None
     return [seconds for seconds in after if seconds >= 0.0][:1]
 
 
-def _unheard(conditions: Iterable[Condition], said: Sequence[Said]) -> Iterator[str]:
-    """What lasted and was named by no message in time. A policy is told by its addresses, a zone's lack of room too."""
+def _unheard(conditions: Iterable[Condition], said: Sequence[Said], ends: Sequence[Said]) -> Iterator[str]:
+    """What lasted and was named by no message in time. A policy is told by its addresses, a zone's lack of room too.
+
+    What was told earlier, and not yet told as over when it happened again, is known.
+    """
     for condition in conditions:
         limit = condition.span.since + condition.heals_seconds + PROMPT_SECONDS
         if condition.what in ("address", "zone empty", "node") and condition.span.until > limit:
             names = condition.names | condition.within
-            if not any(condition.span.since <= m.when <= limit and m.names(names) for m in said):
+            told = [m.when for m in said if m.when <= limit and m.names(names)]
+            over = [m.when for m in ends if m.when <= condition.span.since and m.names(names)]
+            if not told or told[-1] < max([*over, -math.inf]):
                 yield f"{condition.what} {min(condition.names)} for {condition.span.seconds:.0f} s"
 
 
