@@ -23,6 +23,7 @@ from bench.results import Result, Row
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.cluster import OBJECTS_PER_PAGE
 from chalicelib.adapters.ec2 import Ec2Api
+from chalicelib.connecting import Adapters
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PolicySpec, SecretRef
 from chalicelib.domain.spec import PoolSpec as WishedPool
 from chalicelib.events import WorkOrder
@@ -30,7 +31,6 @@ from chalicelib.settings import Settings
 from chalicelib.usecases.act import execute
 from chalicelib.usecases.visit import Outside, look
 from chalicelib.usecases.work import work
-from chalicelib.wiring import Adapters
 from sandbox.aws import AwsSandbox
 from sandbox.controllers import Controllers
 from sandbox.plumbing import create_resources
@@ -179,12 +179,12 @@ class Bench:
 
     def _forget(self) -> None:
         self._aws.calls.clear()
-        self._rosa.kube.requests.clear()
+        self._rosa.simulated.requests.clear()
 
     def _arrived(self) -> Counter[str]:
         """Requests since `_forget`, by system and kind."""
         counted = Counter(f"{call.service} {call.operation}" for call in self._aws.calls)
-        for record in self._rosa.kube.requests:
+        for record in self._rosa.simulated.requests:
             counted[f"cluster API {record.method} {_kind_of(record.path)}"] += 1
         return counted
 

@@ -115,7 +115,7 @@ class Rosa:
         self.machines = Machines(self.aws, self.scenario)
         self._life = NodeLife(self.kube, self.machines, self.aws, self.scenario)
         self._metadata_operator = MetadataOperator(self.kube)
-        self._server = self._serve(self.kube) if isinstance(self.kube, KubeCluster) else None
+        self._server = None if self._remote_url else self._serve(self.simulated)
         self._stand_up()
         self._controllers = self._make_controllers(self)
         for controller in self._controllers:
@@ -132,6 +132,13 @@ class Rosa:
             self._server.close()
 
     # --- reading ---
+
+    @property
+    def simulated(self) -> KubeCluster:
+        """The cluster API in process, with its faults, tokens and request log. TypeError on a real API server."""
+        if not isinstance(self.kube, KubeCluster):
+            raise TypeError("this cluster lives on a real API server")
+        return self.kube
 
     @property
     def api_url(self) -> str:

@@ -106,7 +106,7 @@ def test_what_if_tells_before_and_after(stage: Stage, run: Run, tmp_path: Path) 
     """Exit code 2 where an address would be lost, 0 where none would; nothing is changed."""
     run("apply")
     stage.run_for(60)
-    before = stage.rosa.kube.resource_version
+    before = stage.rosa.simulated.resource_version
     code, out, _ = run("what-if", "--lose-zone", "eu-central-1a", "--json")
     answer = json.loads(out)
     assert (code, problems(answer)) == (2, [])
@@ -125,7 +125,7 @@ def test_what_if_tells_before_and_after(stage: Stage, run: Run, tmp_path: Path) 
     assert code == 1
     assert "more.yaml" in err
     assert "per_zone" in err
-    assert stage.rosa.kube.resource_version == before
+    assert stage.rosa.simulated.resource_version == before
 
 
 def test_a_bad_fleet_file_names_every_problem_with_its_line(run: Run, tmp_path: Path) -> None:
