@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.domain.actions import LABEL_MANAGED_BY, LABEL_POLICY, OWNER, TAG_CLUSTER, TAG_OWNER, TAG_POLICY_PREFIX
 from chalicelib.domain.pools import MachinePool, OcmCluster, OcmView, Scaling
@@ -22,14 +22,22 @@ from chalicelib.domain.snapshot import (
     Reservation,
     Snapshot,
     Subnet,
+    Unknown,
     Unreadable,
 )
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PolicySpec, PoolSpec, SecretRef
+
+T = TypeVar("T")
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ZONES = {"a": "10.10.100.0/24", "b": "10.10.150.0/24", "c": "10.10.200.0/24"}
 NAMESPACES = '{"matchLabels":{"kubernetes.io/metadata.name":"demo-egress-ns"}}'
 PODS = '{"matchLabels":{"run":"demo-egress-pod"}}'
+
+
+def known(section: T | Unknown) -> T:
+    assert not isinstance(section, Unknown)
+    return section
 
 
 def namespaces(name: str) -> str:

@@ -19,6 +19,7 @@ from chalicelib.domain.snapshot import (
     MARK_LABEL,
     Cpic,
     EgressIp,
+    EgressIpConfig,
     EgressIpSpec,
     Instance,
     Interface,
@@ -27,10 +28,10 @@ from chalicelib.domain.snapshot import (
     Reservation,
     Snapshot,
     Subnet,
-    Unknown,
 )
 from sandbox.virtual.fakes import Failing, FakeAlerts, FakeMemory
 from tests import factories
+from tests.factories import known
 
 __all__ = [
     "Clock",
@@ -59,11 +60,6 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-
-
-def known(section: T | Unknown) -> T:
-    assert not isinstance(section, Unknown)
-    return section
 
 
 class FakeCluster(Failing):
@@ -276,7 +272,8 @@ def assign_all(cluster: FakeCluster, ec2: FakeEc2) -> None:
                 continue
             items[address] = node.name
             cluster.cpics[address] = factories.cpic(address, node.name, owner=name)
-            there = ec2.interfaces[node.egress_config.interface]  # type: ignore[union-attr]  # _fits has looked
+            assert isinstance(node.egress_config, EgressIpConfig)  # _fits has looked
+            there = ec2.interfaces[node.egress_config.interface]
             if IPv4Address(address) not in there.addresses:
                 ec2.interfaces[there.id] = replace(there, addresses=(*there.addresses, IPv4Address(address)))
         cluster.egress_ips[name] = replace(egress_ip, items=tuple(items.items()))

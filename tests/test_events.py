@@ -316,7 +316,7 @@ def test_requests_are_what_chalice_reads(name: str, route: str, method: str, ans
     """The REST payloads are whole enough for Chalice's own decoding: route, path parameter, JSON body."""
     app = Chalice(app_name="shape")
 
-    @app.route(route, methods=[method])  # type: ignore[untyped-decorator]  # Chalice's decorators carry no types
+    @app.route(route, methods=[method])
     def echo(name: str) -> Response:
         return Response({"cluster": name, "body": app.current_request.json_body})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ CLUSTER = OcmCluster(SCENARIO.cluster_id, "prod", SCENARIO.infra_id, hosted=True
 BEFORE, WANTED = {"team": "web"}, {"team": "web", "k8s.ovn.org/egress-assignable": ""}
 HTML = "<html>gateway</html>"
 
-SITUATIONS = {
+SITUATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},
     **{str(status): {"status": status} for status in (401, 403, 404, 409, 429, 500, 503)},
     "429 later": {"status": 429, "retry_after": 2},
@@ -59,7 +60,7 @@ class Place:
         document = cluster_document(SCENARIO, "https://api.example.com:443", ("subnet-a",))
         self.ocm.add_cluster(Simulated(document, SCENARIO.flavour, pools, {"subnet-a": ZONE}))
         for name in trouble:
-            self.ocm.faults.add(Fault(times=1, **SITUATIONS[name]))  # type: ignore[arg-type]  # names of its fields
+            self.ocm.faults.add(Fault(times=1, **SITUATIONS[name]))  # names of its fields
 
     @property
     def labels(self) -> dict[str, str]:

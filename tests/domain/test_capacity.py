@@ -16,6 +16,7 @@ from chalicelib.domain.capacity import (
 )
 from chalicelib.domain.snapshot import EgressIpConfig, Snapshot, Unknown
 from tests import factories as make
+from tests.factories import known
 
 UNKNOWN = Unknown("section", "503 Service Unavailable", "EC2")
 SUBNET_A = IPv4Network(make.ZONES["a"])
@@ -42,7 +43,7 @@ def carrying(*addresses: str, node: str = "node-a0", **changes: Any) -> Snapshot
     return replace(
         observed,
         cpics=tuple(make.cpic(address, node) for address in addresses),
-        interfaces=tuple(hosting if i.id == hosting.id else i for i in observed.interfaces),
+        interfaces=tuple(hosting if i.id == hosting.id else i for i in known(observed.interfaces)),
         **changes,
     )
 
@@ -116,7 +117,8 @@ def test_without_nodes_there_is_no_report() -> None:
 @pytest.mark.parametrize("section", ["instances", "interfaces", "limits", "cpics"])
 def test_what_ec2_can_not_confirm_rests_on_the_annotation(section: str) -> None:
     """EC2's numbers are a cross-check: without them the annotation stands alone."""
-    made = row(make.snapshot(**{section: UNKNOWN}))
+    changes: dict[str, Any] = {section: UNKNOWN}
+    made = row(make.snapshot(**changes))
     assert (made.by_ec2, made.capacity) == (None, 14)
     assert made.eligible
 
@@ -206,7 +208,7 @@ def test_nodes_without_a_zone_have_a_group_of_their_own() -> None:
 def test_groups_are_sorted_by_name_and_rows_too() -> None:
     """The same cluster listed backwards gives the same report."""
     observed = make.snapshot(nodes_per_zone=2)
-    backwards = replace(observed, nodes=observed.nodes[::-1], subnets=observed.subnets[::-1])
+    backwards = replace(observed, nodes=known(observed.nodes)[::-1], subnets=known(observed.subnets)[::-1])
     assert report(observed) == report(backwards)
     assert [group.name for group in report(observed).zones] == ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 
@@ -255,7 +257,8 @@ def test_prefix_reservations_are_off_already() -> None:
 @pytest.mark.parametrize("section", ["subnets", "interfaces", "reservations"])
 def test_free_addresses_are_unknown_with_any_part_unknown(section: str) -> None:
     """No number is better than one that leaves something out."""
-    observed = make.snapshot(**{section: UNKNOWN})
+    changes: dict[str, Any] = {section: UNKNOWN}
+    observed = make.snapshot(**changes)
     assert zone(observed).free_addresses is None
     assert report(observed).cluster.free_addresses is None
 

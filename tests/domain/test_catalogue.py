@@ -22,6 +22,7 @@ from chalicelib.domain.snapshot import EgressIpConfig, Snapshot
 from tests import factories as make
 from tests.domain.reading import foreign
 from tests.domain.world import converge, settle
+from tests.factories import known
 
 A, B = "10.10.100.253", "10.10.150.253"
 DESIRED = make.cluster(make.policy("ns", A, B))
@@ -36,7 +37,7 @@ def healthy() -> Snapshot:
 
 
 def nodes(observed: Snapshot, prefix: str, **changes: Any) -> Snapshot:
-    made = tuple(replace(n, **changes) if n.name.startswith(prefix) else n for n in observed.nodes)  # type: ignore[union-attr]
+    made = tuple(replace(n, **changes) if n.name.startswith(prefix) else n for n in known(observed.nodes))
     return replace(observed, nodes=made)
 
 
@@ -45,16 +46,16 @@ def cpic(**changes: Any) -> Callable[[Snapshot], Snapshot]:
     old = {"changed_at": make.NOW.replace(hour=1)}
     return lambda observed: replace(
         observed,
-        cpics=tuple(replace(c, **{**old, **changes}) if c.address == A else c for c in observed.cpics),  # type: ignore[union-attr]
+        cpics=tuple(replace(c, **{**old, **changes}) if c.address == A else c for c in known(observed.cpics)),
     )
 
 
 def without_cpic(observed: Snapshot) -> Snapshot:
-    return replace(observed, cpics=tuple(c for c in observed.cpics if c.address != A))  # type: ignore[union-attr]
+    return replace(observed, cpics=tuple(c for c in known(observed.cpics) if c.address != A))
 
 
 def unclaimed(observed: Snapshot) -> Snapshot:
-    (there,) = observed.egress_ips  # type: ignore[misc]
+    (there,) = known(observed.egress_ips)
     return replace(observed, egress_ips=(replace(there, items=tuple(i for i in there.items if i[0] != A)),))
 
 
@@ -66,7 +67,7 @@ def off_ec2(observed: Snapshot, *, onto: str = "") -> Snapshot:
             i,
             addresses=(*(a for a in i.addresses if str(a) != A), *((IPv4Address(A),) if i.id == onto else ())),
         )
-        for i in (*observed.interfaces, stranger)  # type: ignore[misc]
+        for i in (*known(observed.interfaces), stranger)
     )
     return replace(observed, interfaces=made)
 
@@ -81,7 +82,7 @@ def failed(message: str) -> Callable[[Snapshot], Snapshot]:
 
 def spec(*addresses: str, manager: str = "kubectl-edit") -> Callable[[Snapshot], Snapshot]:
     def edited(observed: Snapshot) -> Snapshot:
-        (there,) = observed.egress_ips  # type: ignore[misc]
+        (there,) = known(observed.egress_ips)
         owned = there.owned_fields - {".spec.egressIPs"}
         others = {".spec.egressIPs": manager}
         changed = replace(
@@ -97,9 +98,9 @@ def no_zone_a(observed: Snapshot) -> Snapshot:
     return settle(
         replace(
             observed,
-            nodes=tuple(n for n in observed.nodes if not n.name.startswith("node-a")),  # type: ignore[union-attr]
-            instances=tuple(i for i in observed.instances if not i.id.startswith("i-a")),  # type: ignore[union-attr]
-            interfaces=tuple(i for i in observed.interfaces if not i.id.startswith("eni-a")),  # type: ignore[union-attr]
+            nodes=tuple(n for n in known(observed.nodes) if not n.name.startswith("node-a")),
+            instances=tuple(i for i in known(observed.instances) if not i.id.startswith("i-a")),
+            interfaces=tuple(i for i in known(observed.interfaces) if not i.id.startswith("eni-a")),
         )
     )
 
@@ -111,28 +112,28 @@ def full_zone_a(observed: Snapshot) -> Snapshot:
 
 
 def reserved(observed: Snapshot, **changes: Any) -> Snapshot:
-    made = tuple(replace(r, **changes) if A in str(r.cidr) else r for r in observed.reservations)  # type: ignore[union-attr]
+    made = tuple(replace(r, **changes) if A in str(r.cidr) else r for r in known(observed.reservations))
     return replace(observed, reservations=made)
 
 
 def unreserved(observed: Snapshot) -> Snapshot:
-    return replace(observed, reservations=tuple(r for r in observed.reservations if A not in str(r.cidr)))  # type: ignore[union-attr]
+    return replace(observed, reservations=tuple(r for r in known(observed.reservations) if A not in str(r.cidr)))
 
 
 def listed_twice(observed: Snapshot) -> Snapshot:
-    return replace(observed, egress_ips=(*observed.egress_ips, foreign("theirs", A)))  # type: ignore[misc]
+    return replace(observed, egress_ips=(*known(observed.egress_ips), foreign("theirs", A)))
 
 
 def overlapping(observed: Snapshot) -> Snapshot:
     theirs = foreign("theirs")
     theirs = replace(theirs, spec=replace(theirs.spec, namespace_selector=make.NAMESPACES))
-    return replace(observed, egress_ips=(*observed.egress_ips, theirs))  # type: ignore[misc]
+    return replace(observed, egress_ips=(*known(observed.egress_ips), theirs))
 
 
 def stray(observed: Snapshot) -> Snapshot:
     made = tuple(
         replace(i, addresses=(*i.addresses, IPv4Address("10.10.200.77"))) if i.id == "eni-c0" else i
-        for i in observed.interfaces  # type: ignore[union-attr]
+        for i in known(observed.interfaces)
     )
     return replace(observed, interfaces=made)
 

@@ -11,6 +11,7 @@ from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from tests import factories as make
 from tests.domain.world import converge
+from tests.factories import known
 
 A, B, C = "10.10.100.253", "10.10.150.253", "10.10.200.253"
 FULL = make.cluster(make.policy("ns", A, B, C), make.policy("pod", per_zone=1))
@@ -67,7 +68,7 @@ def test_exactly_the_allowed_share_passes() -> None:
 
 def test_what_does_not_serve_can_go() -> None:
     """Taking away an address whose assignment failed costs nothing."""
-    dead = tuple(replace(c, assigned="False") if c.address == C else c for c in rested().cpics)
+    dead = tuple(replace(c, assigned="False") if c.address == C else c for c in known(rested().cpics))
     observed = replace(rested(), cpics=dead)
     desired = make.cluster(make.policy("ns", A, B), make.policy("pod", per_zone=1), max_change_share=0.0)
     refuse_if_unsafe(plan(observed, desired), observed, desired)
@@ -75,7 +76,7 @@ def test_what_does_not_serve_can_go() -> None:
 
 def test_an_address_in_failover_is_a_loss_and_no_comfort() -> None:
     """On its way it counts as serving where it is removed, and not where it remains."""
-    moving = tuple(replace(c, assigned="Unknown") if c.address == A else c for c in rested().cpics)
+    moving = tuple(replace(c, assigned="Unknown") if c.address == A else c for c in known(rested().cpics))
     observed = replace(rested(), cpics=moving)
     without = make.cluster(make.policy("ns", B, C), make.policy("pod", per_zone=1))
     assert serving_losses(plan(observed, without), observed) == (Loss("ns", (A,), (B, C)),)

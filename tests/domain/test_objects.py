@@ -12,6 +12,7 @@ from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import EgressIp, Snapshot
 from tests import factories as make
 from tests.domain.world import converge
+from tests.factories import known
 
 A, B, C = "10.10.100.253", "10.10.150.253", "10.10.200.253"
 DESIRED = make.cluster(make.policy("ns", A, B))
@@ -20,12 +21,12 @@ DESIRED = make.cluster(make.policy("ns", A, B))
 def rested(**changes: Any) -> Snapshot:
     """A cluster on which the policy is in force, with its object changed like this."""
     observed = converge(make.snapshot(), DESIRED)
-    (there,) = observed.egress_ips
+    (there,) = known(observed.egress_ips)
     return replace(observed, egress_ips=(replace(there, **changes),))
 
 
 def there() -> EgressIp:
-    return rested().egress_ips[0]
+    return known(rested().egress_ips)[0]
 
 
 def edited(field: str, manager: str = "kubectl-edit", **changes: Any) -> Snapshot:

@@ -15,6 +15,7 @@ from chalicelib.domain.snapshot import EgressIpConfig, Snapshot, Unknown
 from chalicelib.domain.terrain import JOINING_TIME
 from tests import factories as make
 from tests.domain.world import converge, settle
+from tests.factories import known
 
 A, B, C = "10.10.100.253", "10.10.150.253", "10.10.200.253"
 DESIRED = make.cluster(make.policy("ns", A, B, C))
@@ -32,9 +33,9 @@ def with_node(**changes: Any) -> Snapshot:
     more = make.node("a", 1, **changes)
     return replace(
         observed,
-        nodes=(*observed.nodes, more),
-        instances=(*observed.instances, make.instance("a", 1, launched_at=more.created_at)),
-        interfaces=(*observed.interfaces, make.interface("a", 1)),
+        nodes=(*known(observed.nodes), more),
+        instances=(*known(observed.instances), make.instance("a", 1, launched_at=more.created_at)),
+        interfaces=(*known(observed.interfaces), make.interface("a", 1)),
     )
 
 
@@ -47,7 +48,8 @@ DISPENSABLE = ("taken_at", "limits", "ocm", "selected")
 @pytest.mark.parametrize("section", [f.name for f in fields(Snapshot) if f.name not in DISPENSABLE])
 def test_one_unknown_section_stops_every_change(section: str) -> None:
     """Whatever it is: no action, one finding that says what, why and whose, and nothing else is guessed at."""
-    planned = plan(replace(make.snapshot(), **{section: UNKNOWN}), DESIRED)
+    changes: dict[str, Any] = {section: UNKNOWN}
+    planned = plan(replace(make.snapshot(), **changes), DESIRED)
     assert (planned.actions, planned.allocations, planned.verdicts) == ((), (), ())
     (finding,) = planned.findings
     assert finding.kind is Kind.SECTION_UNKNOWN
@@ -145,7 +147,7 @@ def test_any_grown_up_node_without_host_cidrs_is_critical() -> None:
 def test_a_zone_without_nodes() -> None:
     """Critical, with how many addresses of whom are without a place."""
     observed = make.snapshot("bc")
-    planned = plan(replace(observed, instances=(*observed.instances, make.instance("a"))), DESIRED)
+    planned = plan(replace(observed, instances=(*known(observed.instances), make.instance("a"))), DESIRED)
     (finding,) = found(planned, Kind.NO_ELIGIBLE_NODE)
     assert finding.subject == "zone eu-central-1a (10.10.100.0/24)"
     assert "1 is wanted there (ns)" in finding.summary
@@ -252,18 +254,18 @@ def test_a_long_list_of_policies_is_cut() -> None:
         (with_node(ready=False), ()),
         (
             make.snapshot(
-                instances=(*make.snapshot().instances, make.instance("a", 5, launched_at=YOUNG, state="pending"))
+                instances=(*known(make.snapshot().instances), make.instance("a", 5, launched_at=YOUNG, state="pending"))
             ),
             ("instance i-a5 (egress-a) is pending and no node yet",),
         ),
         (
-            make.snapshot(instances=(*make.snapshot().instances, make.instance("a", 5, state="shutting-down"))),
+            make.snapshot(instances=(*known(make.snapshot().instances), make.instance("a", 5, state="shutting-down"))),
             ("instance i-a5 (egress-a) is shutting-down",),
         ),
-        (make.snapshot(instances=(*make.snapshot().instances, make.instance("a", 5, pool="other"))), ()),
+        (make.snapshot(instances=(*known(make.snapshot().instances), make.instance("a", 5, pool="other"))), ()),
         (
             make.snapshot(
-                instances=(*make.snapshot().instances, make.instance("a", 5, launched_at=YOUNG, state="stopped"))
+                instances=(*known(make.snapshot().instances), make.instance("a", 5, launched_at=YOUNG, state="stopped"))
             ),
             (),
         ),
@@ -279,7 +281,7 @@ def test_addresses_in_transit_move() -> None:
     rested = converge(make.snapshot(nodes_per_zone=2), DESIRED)
     cpics = tuple(
         replace(c, assigned="Unknown", status_node="", spec_node="node-a1") if c.address == A else c
-        for c in rested.cpics
+        for c in known(rested.cpics)
     )
     planned = plan(replace(rested, cpics=cpics), DESIRED)
     assert planned.moving == (f"{A} is on its way (Unknown on node-a1)",)
@@ -314,9 +316,9 @@ def test_actions_come_in_the_order_of_safety() -> None:
     unused = make.reservation("10.10.100.16/28")
     observed = replace(
         rested,
-        reservations=(*rested.reservations, unused),
-        nodes=(*rested.nodes, make.node("b", 1, assignable=None)),
-        instances=(*rested.instances, make.instance("b", 1)),
+        reservations=(*known(rested.reservations), unused),
+        nodes=(*known(rested.nodes), make.node("b", 1, assignable=None)),
+        instances=(*known(rested.instances), make.instance("b", 1)),
     )
     planned = plan(observed, make.cluster(make.policy("ns", A), make.policy("p", "10.10.100.239")))
     order = [type(action).__name__ for action in planned.actions]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.domain.selectors import SpecDifference, compare_selectors, manager_of, selector_leaves
@@ -9,7 +11,7 @@ from tests import factories as make
 NS, POD = ".spec.namespaceSelector", ".spec.podSelector"
 
 
-def there(namespaces: str, pods: str | None = None, *, owned: tuple[str, ...] = (), **others: str) -> EgressIp:
+def there(namespaces: str, pods: str | None = None, *, owned: tuple[str, ...] = (), **others: Any) -> EgressIp:
     managers = {path.replace("__", "."): manager for path, manager in others.items()}
     return make.egress_ip(
         spec=EgressIpSpec((), namespaces, pods), owned_fields=frozenset(owned), other_managers=managers
@@ -100,6 +102,6 @@ def test_label_keys_with_dots_are_not_prefixes_of_each_other() -> None:
         (".metadata.labels.a", {".metadata.labels.a.b": "argocd"}, ""),
     ],
 )
-def test_who_else_holds_a_field(path: str, others: dict[str, str], manager: str) -> None:
+def test_who_else_holds_a_field(path: str, others: dict[str, Any], manager: str) -> None:
     """The field itself, or the selector that contains it as one value; never a namesake."""
     assert manager_of(path, there("{}", **others)) == manager

@@ -13,6 +13,7 @@ from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.verdicts import LONGEST_TRANSIT, State, Verdict
 from tests import factories as make
 from tests.domain.world import converge
+from tests.factories import known
 
 A = "10.10.100.253"
 DESIRED = make.cluster(make.policy("ns", A))
@@ -27,14 +28,14 @@ def world(
 ) -> Snapshot:
     """The policy in force, with its CPIC, its status and its place in EC2 changed like this."""
     observed = converge(make.snapshot(nodes_per_zone=2), DESIRED)
-    (there,) = observed.egress_ips
+    (there,) = known(observed.egress_ips)
     stranger = make.interface("a", 9, id="eni-x", instance_id=None, addresses=())
     moved = tuple(
         replace(
             i,
             addresses=tuple(a for a in i.addresses if str(a) != A) + ((IPv4Address(A),) if i.id == on else ()),
         )
-        for i in (*observed.interfaces, stranger)
+        for i in (*known(observed.interfaces), stranger)
     )
     return replace(
         observed,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import assert_never
+from typing import Any, assert_never
 
 from chalicelib.domain.actions import (
     Action,
@@ -37,6 +37,7 @@ from chalicelib.domain.selectors import selector_leaves
 from chalicelib.domain.snapshot import Cpic, EgressIp, EgressIpSpec, Interface, Reservation, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.domain.terrain import parse_address
+from tests.factories import known
 
 MOST_ROUNDS = 8
 
@@ -67,17 +68,17 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
     match action:
         case ReserveCidr():
             made = Reservation(f"scr-{action.cidr}", action.subnet_id, action.cidr, "explicit", "", dict(action.tags))
-            return replace(observed, reservations=(*observed.reservations, made))
+            return replace(observed, reservations=(*known(observed.reservations), made))
         case TagReservation():
             changed = [
                 replace(r, tags={k: v for k, v in {**r.tags, **action.write}.items() if k not in action.remove})
                 if r.id == action.reservation_id
                 else r
-                for r in observed.reservations
+                for r in known(observed.reservations)
             ]
             return replace(observed, reservations=tuple(changed))
         case ReleaseReservation():
-            left = tuple(r for r in observed.reservations if r.id != action.reservation_id)
+            left = tuple(r for r in known(observed.reservations) if r.id != action.reservation_id)
             return replace(observed, reservations=left)
         case LabelNode():
             return _with_node(observed, action.node, assignable="", marked=True)
@@ -92,27 +93,27 @@ def _apply(observed: Snapshot, action: Action) -> Snapshot:
             view, new = observed.ocm, action.pool
             assert isinstance(view, OcmView)
             subnets = (new.subnet,) if new.subnet else ()
-            made = MachinePool(new.name, new.labels, new.instance_type, new.scaling, action.zones, subnets, new.taints)
-            return replace(observed, ocm=replace(view, pools=(*view.pools, made)))
+            pool = MachinePool(new.name, new.labels, new.instance_type, new.scaling, action.zones, subnets, new.taints)
+            return replace(observed, ocm=replace(view, pools=(*view.pools, pool)))
         case AssignAddress():
             changed_interfaces = tuple(
                 replace(i, addresses=(*i.addresses, action.address)) if i.id == action.interface_id else i
-                for i in observed.interfaces
+                for i in known(observed.interfaces)
             )
             return replace(observed, interfaces=changed_interfaces)
         case ApplyEgressIp():
-            others = tuple(e for e in observed.egress_ips if e.name != action.name)
-            before = next((e for e in observed.egress_ips if e.name == action.name), None)
+            others = tuple(e for e in known(observed.egress_ips) if e.name != action.name)
+            before = next((e for e in known(observed.egress_ips) if e.name == action.name), None)
             return replace(observed, egress_ips=(*others, server_side_apply(before, action)))
         case DeleteEgressIp():
-            left = tuple(e for e in observed.egress_ips if e.uid != action.uid)
-            return replace(observed, egress_ips=left)
+            staying = tuple(e for e in known(observed.egress_ips) if e.uid != action.uid)
+            return replace(observed, egress_ips=staying)
         case _:
             assert_never(action)
 
 
-def _with_node(observed: Snapshot, name: str, **changes: object) -> Snapshot:
-    nodes = tuple(replace(node, **changes) if node.name == name else node for node in observed.nodes)
+def _with_node(observed: Snapshot, name: str, **changes: Any) -> Snapshot:
+    nodes = tuple(replace(node, **changes) if node.name == name else node for node in known(observed.nodes))
     return replace(observed, nodes=nodes)
 
 
@@ -133,7 +134,7 @@ def server_side_apply(before: EgressIp | None, action: ApplyEgressIp) -> EgressI
     return replace(before, spec=spec, labels=labels, owned_fields=frozenset(wanted), other_managers=others)
 
 
-def fields_of(spec: EgressIpSpec, labels: Iterable[tuple[str, str]] | dict[str, str]) -> dict[str, object]:
+def fields_of(spec: EgressIpSpec, labels: Iterable[tuple[str, str]] | Mapping[str, str]) -> dict[str, Any]:
     """Every field under management by path, with its value."""
     return {
         ".spec.egressIPs": spec.addresses,
@@ -143,7 +144,7 @@ def fields_of(spec: EgressIpSpec, labels: Iterable[tuple[str, str]] | dict[str, 
     }
 
 
-def _rebuilt(fields: dict[str, object]) -> tuple[EgressIpSpec, dict[str, str]]:
+def _rebuilt(fields: dict[str, Any]) -> tuple[EgressIpSpec, dict[str, str]]:
     prefix = ".metadata.labels."
     labels = {path.removeprefix(prefix): str(value) for path, value in fields.items() if path.startswith(prefix)}
     addresses = fields[".spec.egressIPs"]
@@ -152,10 +153,10 @@ def _rebuilt(fields: dict[str, object]) -> tuple[EgressIpSpec, dict[str, str]]:
     return EgressIpSpec(addresses, _selector(fields, ".spec.namespaceSelector"), None if pods == "{}" else pods), labels
 
 
-def _selector(fields: dict[str, object], path: str) -> str:
+def _selector(fields: dict[str, Any], path: str) -> str:
     prefix = f"{path}.matchLabels."
     labels = {key.removeprefix(prefix): value for key, value in fields.items() if key.startswith(prefix)}
-    selector: dict[str, object] = {"matchLabels": labels} if labels else {}
+    selector: dict[str, Any] = {"matchLabels": labels} if labels else {}
     if f"{path}.matchExpressions" in fields:
         selector["matchExpressions"] = json.loads(str(fields[f"{path}.matchExpressions"]))
     return json.dumps(selector, sort_keys=True, separators=(",", ":"))
@@ -169,34 +170,34 @@ def settle(observed: Snapshot) -> Snapshot:
     report = report_capacity(observed)
     assert isinstance(report, CapacityReport)
     observed = _released(observed, {row.node for row in report.nodes if row.eligible})
-    blind = any(node.host_addresses is None for node in observed.nodes)
+    blind = any(node.host_addresses is None for node in known(observed.nodes))
     return _stated(observed if blind else _assigned(observed, report))
 
 
 def _released(observed: Snapshot, eligible: set[str]) -> Snapshot:
     """Assignments that nobody wants any more, or whose node can't carry them, go, and their addresses come off."""
-    listed = {(eip.name, address) for eip in observed.egress_ips for address in eip.spec.addresses}
-    cpics = tuple(c for c in observed.cpics if (c.owner, c.address) in listed and c.spec_node in eligible)
-    gone = {parse_address(cpic.address) for cpic in observed.cpics if cpic not in cpics}
+    listed = {(eip.name, address) for eip in known(observed.egress_ips) for address in eip.spec.addresses}
+    cpics = tuple(c for c in known(observed.cpics) if (c.owner, c.address) in listed and c.spec_node in eligible)
+    gone = {parse_address(cpic.address) for cpic in known(observed.cpics) if cpic not in cpics}
     interfaces = tuple(
         replace(i, addresses=tuple(a for n, a in enumerate(i.addresses) if n == 0 or a not in gone))
-        for i in observed.interfaces
+        for i in known(observed.interfaces)
     )
     return replace(observed, cpics=cpics, interfaces=interfaces)
 
 
 def _assigned(observed: Snapshot, report: CapacityReport) -> Snapshot:
-    cpics, interfaces = list(observed.cpics), {i.id: i for i in observed.interfaces}
+    cpics, interfaces = list(known(observed.cpics)), {i.id: i for i in known(observed.interfaces)}
     interface_by_node = {
         node.name: interface_id
-        for node in observed.nodes
+        for node in known(observed.nodes)
         for interface_id, i in interfaces.items()
         if i.instance_id == node.instance_id
     }
     load = Counter(cpic.spec_node for cpic in cpics)
-    hosts = {address for node in observed.nodes for address in node.host_addresses or ()}
+    hosts = {address for node in known(observed.nodes) for address in node.host_addresses or ()}
     taken = {cpic.address for cpic in cpics}
-    for eip in sorted(observed.egress_ips, key=lambda e: e.name):
+    for eip in sorted(known(observed.egress_ips), key=lambda e: e.name):
         if any(parse_address(text) is None for text in eip.spec.addresses):
             continue  # one entry that is no address, and the whole object is ignored
         for text in sorted(set(eip.spec.addresses) - taken):
@@ -240,7 +241,7 @@ def _cpic(address: str, node: str, owner: str, failure: str) -> Cpic:
 
 
 def _stated(observed: Snapshot) -> Snapshot:
-    healthy = {(cpic.owner, cpic.address): cpic.spec_node for cpic in observed.cpics if cpic.healthy}
+    healthy = {(cpic.owner, cpic.address): cpic.spec_node for cpic in known(observed.cpics) if cpic.healthy}
     stated = tuple(
         replace(
             eip,
@@ -248,7 +249,7 @@ def _stated(observed: Snapshot) -> Snapshot:
                 (a, healthy[eip.name, a]) for a in dict.fromkeys(eip.spec.addresses) if (eip.name, a) in healthy
             ),
         )
-        for eip in observed.egress_ips
+        for eip in known(observed.egress_ips)
     )
     return replace(observed, egress_ips=stated)
 
@@ -256,7 +257,7 @@ def _stated(observed: Snapshot) -> Snapshot:
 def serving(observed: Snapshot) -> dict[str, set[str]]:
     """Addresses that serve, by EgressIP."""
     found: dict[str, set[str]] = {}
-    for cpic in observed.cpics:
+    for cpic in known(observed.cpics):
         if cpic.healthy and cpic.owner:
             found.setdefault(cpic.owner, set()).add(cpic.address)
     return found

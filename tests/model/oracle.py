@@ -121,8 +121,9 @@ def _augmenting(edges: Mapping[object, Mapping[object, int]]) -> list[tuple[obje
                 ahead.append(head)
     if "sink" not in came_from:
         return None
-    path, head = [], "sink"
-    while (tail := came_from[head]) is not None:
-        path.append((tail, head))
-        head = tail  # type: ignore[assignment]
+    path: list[tuple[object, object]] = []
+    end: object = "sink"
+    while (tail := came_from[end]) is not None:
+        path.append((tail, end))
+        end = tail
     return path

@@ -52,7 +52,7 @@ class Metrics:
 class Series(list[float | None]):
     """Metric math over series, as far as the template uses it."""
 
-    def __add__(self, other: Any) -> Series:
+    def __add__(self, other: Any) -> Series:  # type: ignore[override]  # a sum, where a list would be longer
         return Series(None if None in pair else pair[0] + pair[1] for pair in zip(self, other, strict=True))
 
     def __sub__(self, other: Any) -> Series:

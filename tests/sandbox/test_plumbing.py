@@ -258,7 +258,11 @@ def test_matching_event_runs_the_function_and_others_do_not(plumbing: Plumbing) 
 def test_launched_instance_is_announced_to_the_functions(plumbing: Plumbing) -> None:
     """EC2's events reach the rules as soon as somebody connects the two; `pending` matches none here."""
     ec2 = plumbing.aws.client("ec2")
-    disconnect = plumbing.aws.on_instance_state(lambda change: plumbing.emit(change.to_event()))
+
+    def announce(change: InstanceStateChange) -> None:
+        plumbing.emit(change.to_event())
+
+    disconnect = plumbing.aws.on_instance_state(announce)
     made = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     disconnect()
     ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.telling.life import Timing
 from chalicelib.domain.telling.messages import Alert, Occasion, Place
+from chalicelib.usecases.ports import Alerts, Memory
 from chalicelib.usecases.tell import foretell, tell
 from tests import factories
 from tests.fakes import FakeMemory
@@ -176,7 +177,7 @@ class _Actor:
 
     def __init__(self, history: History, visit: Visit, *, alone: bool = False) -> None:
         self._history, self._visit, self._calls, self._alone = history, visit, 0, alone
-        self.ended = False
+        self._over = threading.Event()
         self.surprise: BaseException | None = None
         if alone:
             self._visit_now()
@@ -185,11 +186,15 @@ class _Actor:
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        return self._over.is_set()
+
     def step(self) -> None:
-        if not self.ended:
+        if not self._over.is_set():
             self._go.release()
             self._back.acquire()
-            if self.ended:
+            if self._over.is_set():
                 self._thread.join()
 
     def _live(self) -> None:
@@ -198,7 +203,7 @@ class _Actor:
             self._visit_now()
         except BaseException as error:  # noqa: BLE001 - it belongs to the test, not to the thread
             self.surprise = error
-        self.ended = True
+        self._over.set()
         self._back.release()
 
     def _visit_now(self) -> None:
@@ -217,7 +222,7 @@ class _Actor:
                     findings,
                     stored,
                     now=history.now,
-                    memory=self,  # type: ignore[arg-type]
+                    memory=cast(Memory, self),
                     timing=TIMING,
                 )
             for name in mends:
@@ -230,8 +235,8 @@ class _Actor:
                 done=frozenset(f"mend {name}" for name in mends),
                 run_id="demo.1",
                 now=history.now,
-                memory=self,  # type: ignore[arg-type]
-                alerts=self,
+                memory=cast(Memory, self),
+                alerts=cast(Alerts, self),
                 timing=TIMING,
             )
 

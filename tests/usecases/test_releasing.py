@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_the_order_protects_what_serves() -> None:
     order: list[str] = []
     for fake in (world.cluster, world.ec2, world.ocm):
         original = fake._wrote
-        fake._wrote = lambda operation, *a, original=original: (order.append(operation), original(operation, *a))[1]  # type: ignore[method-assign, misc]
+        fake._wrote = lambda operation, *a, original=original: (order.append(operation), original(operation, *a))[1]  # type: ignore[method-assign]
     world.release()
     assert list(dict.fromkeys(order)) == ["delete_egress_ip", "release_reservation", "set_pool_labels", "unlabel_node"]
 
@@ -171,7 +172,7 @@ def test_a_release_may_be_killed_before_any_write_and_repeated() -> None:
             original[fake](operation, *arguments)
 
         for fake in original:
-            fake._wrote = lambda *a, fake=fake, killed=killed: killed(*a, fake=fake)  # type: ignore[method-assign, misc]
+            fake._wrote = lambda *a, fake=fake, killed=killed: killed(*a, fake=fake)  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             world.release()
         for fake, wrote in original.items():
@@ -221,10 +222,10 @@ def test_a_release_that_goes_blind_on_its_way_stops_there() -> None:
 
 
 @pytest.mark.parametrize("change", [{"state": "hibernating"}, {"id": "other", "infra_id": "other-x"}])
-def test_nothing_is_released_of_a_cluster_that_is_not_ready_or_another(change: dict[str, str]) -> None:
+def test_nothing_is_released_of_a_cluster_that_is_not_ready_or_another(change: dict[str, Any]) -> None:
     """No write to OCM that it would refuse, and none to somebody else's pools."""
     world = World()
-    world.ocm.cluster = replace(world.ocm.cluster, **change)  # type: ignore[arg-type]
+    world.ocm.cluster = replace(world.ocm.cluster, **change)
     world.desired = replace(world.desired, ocm=OcmSpec(world.ocm.cluster.id, SecretRef(env="OCM")))
     released = world.release()
     assert released.applied is None

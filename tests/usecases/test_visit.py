@@ -326,13 +326,13 @@ def test_a_node_that_joins_holds_back_its_address_and_brings_the_visit_back() ->
     world.cluster.nodes[name] = replace(world.cluster.nodes[name], ready=False, created_at=young)
     world.ec2.instances["i-c0"] = replace(world.ec2.instances["i-c0"], launched_at=young)
     first = world.visit()
-    assert world.cluster.egress_ips["ns"].spec.addresses == ADDRESSES[:2]
+    assert world.cluster.egress_ips["ns"].spec.addresses == tuple(ADDRESSES)[:2]
     assert len(world.ec2.reservations) == 3
     assert any("joining" in item for item in first.look.planned.moving)
     assert first.revisit_in is not None
     world.cluster.nodes[name] = replace(world.cluster.nodes[name], ready=True)
     world.visit()
-    assert world.cluster.egress_ips["ns"].spec.addresses == ADDRESSES
+    assert world.cluster.egress_ips["ns"].spec.addresses == tuple(ADDRESSES)
 
 
 def test_while_an_address_waits_for_a_node_visits_do_not_back_off() -> None:
@@ -407,7 +407,7 @@ def test_a_stray_address_is_taken_out_again_though_nothing_else_serves() -> None
     world.cluster.edit("ns", "10.10.100.77")
     assign_all(world.cluster, world.ec2)
     assert world.visit().status == "done"
-    assert world.cluster.egress_ips["ns"].spec.addresses == ADDRESSES
+    assert world.cluster.egress_ips["ns"].spec.addresses == tuple(ADDRESSES)
 
 
 def test_an_address_that_was_the_policys_is_guarded_even_after_an_edit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,10 @@ class Time:
         return Patience(timeout, 10.0, lambda: self.now, self.sleep)
 
 
-def seen(pool: MachinePool | None = None, **changes: object) -> Snapshot:
+def seen(pool: MachinePool | None = None, **changes: Any) -> Snapshot:
     view = make.ocm_view(pool or make.pool("a", scaling=TWO))
     made = make.snapshot("a", nodes_per_zone=2, ocm=view)
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def waited(*snapshots: Snapshot, names: tuple[str, ...] = (), time: Time | None = None) -> tuple[Waited, list[str]]:
@@ -112,7 +113,8 @@ def test_without_ocm_machines_count() -> None:
 @pytest.mark.parametrize("section", ["nodes", "instances"])
 def test_what_cannot_be_read_is_waited_out(section: str) -> None:
     """An API server that does not answer for a while ends no wait; unknown is never complete."""
-    blind = seen(**{section: Unknown(section, "503", "cluster API")})
+    changes: dict[str, Any] = {section: Unknown(section, "503", "cluster API")}
+    blind = seen(**changes)
     result, shown = waited(blind, seen())
     assert result.complete
     assert shown[0] == f"{section} could not be read: 503"
@@ -129,7 +131,8 @@ def test_an_unknown_pool_is_named_with_those_there_are() -> None:
 @pytest.mark.parametrize("section", ["instances", "ocm"])
 def test_a_pool_is_called_unknown_only_when_everything_could_be_read(section: str) -> None:
     """A pool that the fleet file does not list is known by its machines, or in OCM: not while these cannot be read."""
-    blind = seen(**{section: Unknown(section, "503", "")}, **({"instances": ()} if section == "ocm" else {}))
+    changes: dict[str, Any] = {"instances": (), section: Unknown(section, "503", "")}
+    blind = seen(**changes)
     listed = replace(seen(), ocm=make.ocm_view(make.pool("a"), make.pool("b")))
     others = replace(DESIRED, machine_pools=())
     assert named_pools(blind, others, ["egress-b"]) == ("egress-b",)

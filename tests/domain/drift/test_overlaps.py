@@ -18,6 +18,7 @@ from chalicelib.domain.snapshot import EgressIp, EgressIpSpec, Known, Labelled, 
 from tests import factories as make
 from tests.domain.reading import foreign
 from tests.domain.world import converge
+from tests.factories import known
 
 A, B = "10.10.100.253", "10.10.150.253"
 DESIRED = make.cluster(make.policy("ns", A, B))
@@ -33,9 +34,9 @@ def theirs(namespaces: str = LEGACY, pods: str | None = None, name: str = "their
 
 def told(selected: Known[Selected] | None, *objects: EgressIp) -> list[Finding]:
     """Findings beside a healthy cluster; nothing is changed or held back on account of them."""
-    observed = replace(HEALTHY, egress_ips=(*HEALTHY.egress_ips, *(objects or (theirs(),))), selected=selected)  # type: ignore[misc]
+    observed = replace(HEALTHY, egress_ips=(*known(HEALTHY.egress_ips), *(objects or (theirs(),))), selected=selected)
     planned = plan(observed, DESIRED)
-    assert planned.actions == planned.withheld == ()
+    assert (planned.actions, planned.withheld) == ((), ())
     return list(planned.findings)
 
 

@@ -17,6 +17,7 @@ from chalicelib.domain.verdicts import LONGEST_TRANSIT
 from tests import factories as make
 from tests.domain.reading import foreign
 from tests.domain.world import converge
+from tests.factories import known
 
 A, B = "10.10.100.253", "10.10.150.253"
 STRAY = "10.10.100.77"
@@ -33,7 +34,7 @@ def told(observed: Snapshot, kind: Kind) -> list[Finding]:
 
 
 def with_interface(number: int = 0, **changes: Any) -> Snapshot:
-    made = tuple(replace(i, **changes) if i.id == f"eni-a{number}" else i for i in HEALTHY.interfaces)  # type: ignore[union-attr]
+    made = tuple(replace(i, **changes) if i.id == f"eni-a{number}" else i for i in known(HEALTHY.interfaces))
     return replace(HEALTHY, interfaces=made)
 
 
@@ -55,7 +56,7 @@ def test_d15_an_address_that_nothing_asks_for_is_told() -> None:
 def test_d15_an_interface_of_somebody_else_may_hold_what_it_likes() -> None:
     """Only those that carry egress addresses are looked at."""
     theirs = make.interface("a", 9, STRAY, id="eni-x", instance_id=None)
-    assert told(replace(HEALTHY, interfaces=(*HEALTHY.interfaces, theirs)), Kind.ADDRESS_LEFTOVER) == []  # type: ignore[misc]
+    assert told(replace(HEALTHY, interfaces=(*known(HEALTHY.interfaces), theirs)), Kind.ADDRESS_LEFTOVER) == []
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,9 @@ def test_d10_an_interface_without_the_tag_is_told_before_it_fails(
     values = {"eni-a0": tags[0], "eni-a1": tags[1]}
     interfaces = tuple(
         replace(i, tags={"red-hat-managed": values[i.id]} if values.get(i.id) else {}) if i.id in values else i
-        for i in HEALTHY.interfaces  # type: ignore[union-attr]
+        for i in known(HEALTHY.interfaces)
     )
-    nodes = tuple(replace(n, pool=n.pool if hosted else None) for n in HEALTHY.nodes)  # type: ignore[union-attr]
+    nodes = tuple(replace(n, pool=n.pool if hosted else None) for n in known(HEALTHY.nodes))
     found = told(replace(HEALTHY, interfaces=interfaces, nodes=nodes), Kind.INTERFACE_UNTAGGED)
     assert [f.subject for f in found] == untagged
 
@@ -88,7 +89,7 @@ def test_d10_an_interface_without_the_tag_is_told_before_it_fails(
 def test_d27_an_annotation_that_promises_too_much_is_told(announced: int | None, severity: Severity | None) -> None:
     """EC2's own number is 14; what promises less than that does no harm."""
     config = EgressIpConfig("eni-c1", IPv4Network(make.ZONES["c"]), announced)
-    nodes = tuple(replace(n, egress_config=config) if n.name == "node-c1" else n for n in HEALTHY.nodes)  # type: ignore[union-attr]
+    nodes = tuple(replace(n, egress_config=config) if n.name == "node-c1" else n for n in known(HEALTHY.nodes))
     found = told(replace(HEALTHY, nodes=nodes), Kind.CAPACITY_ODD)
     assert [(f.subject, f.severity) for f in found] == ([("node node-c1", severity)] if severity else [])
 
@@ -104,7 +105,7 @@ def test_d27_an_annotation_that_promises_too_much_is_told(announced: int | None,
 )
 def test_d13_an_assignment_that_nobody_asks_for_is_told(changes: dict[str, Any], told_as: str) -> None:
     """Left over from a deleted EgressIP, or stuck in its deletion; neither is ours to delete."""
-    observed = replace(HEALTHY, cpics=(*HEALTHY.cpics, make.cpic(STRAY, "node-a1", **changes)))  # type: ignore[misc]
+    observed = replace(HEALTHY, cpics=(*known(HEALTHY.cpics), make.cpic(STRAY, "node-a1", **changes)))
     found = told(observed, Kind.CPIC_STALE)
     assert [f.subject for f in found] == ([f"CloudPrivateIPConfig {STRAY}"] if told_as else [])
     assert all(told_as in f.summary for f in found)
@@ -113,7 +114,7 @@ def test_d13_an_assignment_that_nobody_asks_for_is_told(changes: dict[str, Any],
 def test_ipv6_assignments_are_not_ours_to_judge() -> None:
     """Their names are not the addresses that objects list."""
     there = make.cpic("fc00.f853.0ccd.e793.0000.0000.0000.0054", "node-a1", owner="v6")
-    assert told(replace(HEALTHY, cpics=(*HEALTHY.cpics, there)), Kind.CPIC_STALE) == []  # type: ignore[misc]
+    assert told(replace(HEALTHY, cpics=(*known(HEALTHY.cpics), there)), Kind.CPIC_STALE) == []
 
 
 WIDE, NARROW = '{"matchLabels":{"team":"a"}}', '{"matchLabels":{"env":"x","team":"a"}}'
@@ -134,7 +135,7 @@ def test_d21_an_overlap_is_told_from_the_selectors_alone(namespaces: str, pods: 
     """Where one demands all that the other does, its pods are the other's too: the narrower one is named first."""
     theirs = foreign("theirs")
     theirs = replace(theirs, spec=replace(theirs.spec, namespace_selector=namespaces, pod_selector=pods))
-    found = told(replace(HEALTHY, egress_ips=(*HEALTHY.egress_ips, theirs)), Kind.SELECTOR_OVERLAP)  # type: ignore[misc]
+    found = told(replace(HEALTHY, egress_ips=(*known(HEALTHY.egress_ips), theirs)), Kind.SELECTOR_OVERLAP)
     assert [f.subject for f in found] == ([subject] if subject else [])
 
 
@@ -143,7 +144,7 @@ def test_d21_objects_of_others_may_overlap_among_themselves() -> None:
     spec = replace(foreign("x").spec, namespace_selector=WIDE)
     both = [replace(foreign(name), spec=spec) for name in ("x", "y")]
     both[1] = replace(both[1], spec=replace(spec, namespace_selector=NARROW))
-    assert told(replace(HEALTHY, egress_ips=(*HEALTHY.egress_ips, *both)), Kind.SELECTOR_OVERLAP) == []  # type: ignore[misc]
+    assert told(replace(HEALTHY, egress_ips=(*known(HEALTHY.egress_ips), *both)), Kind.SELECTOR_OVERLAP) == []
 
 
 def test_d16_d26_addresses_whose_nodes_went_to_another_subnet_are_told() -> None:
@@ -152,10 +153,12 @@ def test_d16_d26_addresses_whose_nodes_went_to_another_subnet_are_told() -> None
     there = make.subnet("a", id="subnet-new", cidr=moved)
     nodes = tuple(
         replace(n, egress_config=EgressIpConfig(f"eni-{n.name}", moved, 14)) if n.name.startswith("node-a") else n
-        for n in HEALTHY.nodes  # type: ignore[union-attr]
+        for n in known(HEALTHY.nodes)
     )
-    instances = tuple(replace(i, subnet_id="subnet-new") if i.zone.endswith("a") else i for i in HEALTHY.instances)  # type: ignore[union-attr]
-    observed = replace(HEALTHY, subnets=(*HEALTHY.subnets, there), nodes=nodes, instances=instances)  # type: ignore[misc]
+    instances = tuple(
+        replace(i, subnet_id="subnet-new") if i.zone.endswith("a") else i for i in known(HEALTHY.instances)
+    )
+    observed = replace(HEALTHY, subnets=(*known(HEALTHY.subnets), there), nodes=nodes, instances=instances)
     (found,) = told(observed, Kind.SUBNET_CHANGED)
     assert found.subject == "zone eu-central-1a (10.10.100.0/24)"
     assert str(moved) in found.summary
@@ -164,22 +167,22 @@ def test_d16_d26_addresses_whose_nodes_went_to_another_subnet_are_told() -> None
 
 def test_d25_a_reservation_made_anew_is_adopted_without_a_word() -> None:
     """Only its id differs: no record of ours names one."""
-    anew = tuple(replace(r, id=f"{r.id}-again") for r in HEALTHY.reservations)  # type: ignore[union-attr]
+    anew = tuple(replace(r, id=f"{r.id}-again") for r in known(HEALTHY.reservations))
     planned = plan(replace(HEALTHY, reservations=anew), DESIRED)
     assert (planned.actions, planned.findings) == ((), ())
 
 
 def test_d08_a_move_is_no_finding() -> None:
     """An address that serves from another node than before is what failover is for."""
-    (there,) = HEALTHY.egress_ips  # type: ignore[misc]
+    (there,) = known(HEALTHY.egress_ips)
     before = dict(there.items)[A]
     other = "node-a1" if before == "node-a0" else "node-a0"
     at = {A: other, B: dict(there.items)[B]}
-    cpics = tuple(replace(c, spec_node=at[c.address], status_node=at[c.address]) for c in HEALTHY.cpics)  # type: ignore[union-attr]
+    cpics = tuple(replace(c, spec_node=at[c.address], status_node=at[c.address]) for c in known(HEALTHY.cpics))
     on = {f"eni-{node.removeprefix('node-')}": address for address, node in at.items()}
     interfaces = tuple(
         replace(i, addresses=(i.addresses[0], *([IPv4Address(on[i.id])] if i.id in on else [])))
-        for i in HEALTHY.interfaces  # type: ignore[union-attr]
+        for i in known(HEALTHY.interfaces)
     )
     moved = replace(HEALTHY, egress_ips=(replace(there, items=tuple(at.items())),), cpics=cpics, interfaces=interfaces)
     planned = plan(moved, DESIRED, VOUCHED)

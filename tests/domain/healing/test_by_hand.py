@@ -30,6 +30,7 @@ from tests.domain.healing.test_remedies import (
     tried,
 )
 from tests.domain.world import converge
+from tests.factories import known
 
 
 def said(observed: Snapshot, desired: ClusterSpec = DESIRED, memory: Remembered | None = None) -> Finding:
@@ -41,7 +42,7 @@ def commands(finding: Finding) -> list[list[str]]:
 
 
 def classic(observed: Snapshot) -> Snapshot:
-    return replace(observed, nodes=tuple(replace(node, pool=None) for node in observed.nodes))  # type: ignore[union-attr]
+    return replace(observed, nodes=tuple(replace(node, pool=None) for node in known(observed.nodes)))
 
 
 def test_a_cycle_by_hand_names_all_other_addresses() -> None:
@@ -57,7 +58,7 @@ def test_where_nothing_else_serves_nothing_else_is_said_to() -> None:
     """The policy's only address: what is said of traffic and of the cycle is as bad as it is."""
     desired = make.cluster(make.policy("ns", A))
     healthy = converge(make.snapshot(nodes_per_zone=2), desired)
-    (there,) = healthy.egress_ips  # type: ignore[misc]  # it was read
+    (there,) = known(healthy.egress_ips)  # it was read
     found = said(replace(healthy, egress_ips=(replace(there, items=()),)), desired)
     assert "other addresses" not in found.todo + found.impact
     assert found.impact == "No other address of ns serves: its pods leave with their nodes' own addresses."
@@ -106,7 +107,7 @@ def test_what_a_node_of_ours_has_left_over_can_be_taken_off() -> None:
 def test_what_goes_by_itself_is_waited_for(state: str) -> None:
     """Before that, nothing done by hand helps."""
     observed = broken(**{**REFUSED, "on": "eni-a1"})
-    instances = [replace(i, state=state) if i.id == "i-a1" else i for i in observed.instances]  # type: ignore[union-attr]
+    instances = [replace(i, state=state) if i.id == "i-a1" else i for i in known(observed.instances)]
     found = said(replace(observed, instances=tuple(instances)))
     assert found.todo.startswith("Nothing yet: it waits until instance i-a1, which is on its way out")
     assert commands(found) == []
@@ -116,7 +117,7 @@ def test_another_finding_in_the_way_says_what_to_do() -> None:
     """Two pieces of advice about one address would contradict each other."""
     observed = broken(**UNASSIGNED)
     other = make.egress_ip("team-b", A, labels={})
-    planned = plan(replace(observed, egress_ips=(*observed.egress_ips, other)), DESIRED, long_seen())  # type: ignore[misc]
+    planned = plan(replace(observed, egress_ips=(*known(observed.egress_ips), other)), DESIRED, long_seen())
     (found,) = (f for f in planned.findings if f.kind is Kind.ADDRESS_UNASSIGNED)
     assert "while address-duplicate stands" in found.todo
     assert commands(found) == []
@@ -125,7 +126,7 @@ def test_another_finding_in_the_way_says_what_to_do() -> None:
 def test_what_a_foreign_interface_has_is_not_taken_off() -> None:
     """It is named, whatever its description is, and no command touches it."""
     observed = broken(**{**REFUSED, "on": "eni-x"})
-    there = [replace(i, holder="{x}") if i.id == "eni-x" else i for i in observed.interfaces]  # type: ignore[union-attr]
+    there = [replace(i, holder="{x}") if i.id == "eni-x" else i for i in known(observed.interfaces)]
     found = said(replace(observed, interfaces=tuple(there)))
     assert "eni-x ({x})" in found.todo
     assert commands(found) == []
@@ -134,8 +135,8 @@ def test_what_a_foreign_interface_has_is_not_taken_off() -> None:
 @pytest.mark.parametrize("hosted", [True, False])
 def test_a_controller_that_does_not_run_is_looked_at_where_it_runs(hosted: bool) -> None:
     """On HCP nobody but Red Hat sees its pods."""
-    silent = {"cpic": {"assigned": None, "status_node": "", "message": ""}, "claimed": "", "on": ""}
-    observed = broken(**silent)
+    silent = {"assigned": None, "status_node": "", "message": ""}
+    observed = broken(cpic=silent, claimed="", on="")
     found = said(observed if hosted else classic(observed))
     assert ("ask Red Hat's support" in found.todo) is hosted
     assert bool(commands(found)) is not hosted
@@ -151,7 +152,7 @@ def test_in_mode_observe_nothing_is_said_to_be_under_way() -> None:
 def test_commands_whose_names_are_not_known_are_left_out() -> None:
     """No command has a gap in it: here the interface to put the address on is not known."""
     observed = broken(cpic={}, claimed="node-a0", on="")
-    blind = [replace(n, egress_config=make.unreadable()) if n.name == "node-a0" else n for n in observed.nodes]  # type: ignore[union-attr]
+    blind = [replace(n, egress_config=make.unreadable()) if n.name == "node-a0" else n for n in known(observed.nodes)]
     found = said(replace(observed, nodes=tuple(blind)))
     assert found.todo.endswith("put it back on the first network interface of its node.")
 

@@ -26,18 +26,24 @@ from chalicelib.domain.healing.treatment import (
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
 from chalicelib.domain.remembered import Memo, Remembered
-from chalicelib.domain.snapshot import Snapshot
+from chalicelib.domain.snapshot import EgressIpConfig, Node, Snapshot
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.domain.tried import Tried
 from chalicelib.domain.verdicts import State
 from tests import factories as make
 from tests.domain.world import apply_plan, converge
+from tests.factories import known
 
 A, B = "10.10.100.253", "10.10.150.253"
 DESIRED = make.cluster(make.policy("ns", A, B))
 SUBJECT = f"address {A} of ns"
 CYCLE_A = f"{LABEL_CYCLE_PREFIX}{A}"
 LONG_AGO = make.NOW - timedelta(hours=1)
+
+
+def with_capacity(node: Node, number: int) -> Node:
+    assert isinstance(node.egress_config, EgressIpConfig)
+    return replace(node, egress_config=replace(node.egress_config, capacity_ipv4=number))
 
 
 @cache
@@ -57,7 +63,7 @@ def broken(
 ) -> Snapshot:
     """The same with A's CPIC (None: there is none), its status and its interface changed like this; B serves."""
     observed = served()
-    (there,) = observed.egress_ips
+    (there,) = known(observed.egress_ips)
     items = tuple(pair for pair in there.items if pair[0] != A) + (((A, claimed),) if claimed else ())
     marks = dict(labels or {})
     owned = there.owned_fields | {f".metadata.labels.{key}" for key in marks}
@@ -65,9 +71,9 @@ def broken(
     stranger = make.interface("a", 9, id="eni-x", instance_id=None, addresses=(), holder="load balancer app/x")
     interfaces = tuple(
         replace(i, addresses=(*(a for a in i.addresses if str(a) != A), *((IPv4Address(A),) if i.id == on else ())))
-        for i in (*observed.interfaces, stranger)
+        for i in (*known(observed.interfaces), stranger)
     )
-    others = tuple(c for c in observed.cpics if c.address != A)
+    others = tuple(c for c in known(observed.cpics) if c.address != A)
     return replace(
         observed,
         egress_ips=(replace(there, spec=spec, items=items, labels={**there.labels, **marks}, owned_fields=owned,
@@ -146,8 +152,8 @@ def test_d05_kicks_end(label: str, kicks: bool, person: bool) -> None:
 def test_d05_no_kick_while_a_node_lacks_host_cidrs() -> None:
     """OVN-Kubernetes would drop that too, without a word."""
     observed = broken(**UNASSIGNED)
-    blind = replace(observed.nodes[0], host_addresses=None)  # type: ignore[index]  # it was read
-    planned = plan(replace(observed, nodes=(blind, *observed.nodes[1:])), DESIRED, long_seen())  # type: ignore[index]
+    blind = replace(known(observed.nodes)[0], host_addresses=None)  # it was read
+    planned = plan(replace(observed, nodes=(blind, *known(observed.nodes)[1:])), DESIRED, long_seen())
     assert planned.actions == ()
     assert told(planned).remedy.startswith("waits for host-cidrs of node node-a0")
     assert told(planned).todo.startswith("Nothing yet: it waits for host-cidrs of node node-a0")
@@ -172,7 +178,7 @@ def test_what_may_serve_is_never_treated(cpic: dict[str, Any] | None) -> None:
 def test_d05_no_kick_where_no_node_has_room() -> None:
     """OVN-Kubernetes would place it all the same, and EC2 refuse it: then it would be stuck."""
     observed = broken(**UNASSIGNED)
-    full = tuple(replace(n, egress_config=replace(n.egress_config, capacity_ipv4=0)) for n in observed.nodes)  # type: ignore[arg-type, type-var, union-attr]
+    full = tuple(with_capacity(n, 0) for n in known(observed.nodes))
     planned = plan(replace(observed, nodes=full), DESIRED, long_seen())
     assert planned.actions == ()
     assert "which has none" in told(planned).remedy
@@ -185,14 +191,14 @@ def test_what_was_tried_is_dropped_once_it_is_over() -> None:
     planned = plan(broken(cpic={}, labels=labels), DESIRED)
     assert apply(planned).marks == {}
     after = apply_plan(broken(cpic={}, labels=labels), planned)
-    assert set(after.egress_ips[0].labels) & set(labels) == set()  # type: ignore[index, union-attr]  # it was read
+    assert set(known(after.egress_ips)[0].labels) & set(labels) == set()  # it was read
     assert plan(after, DESIRED).actions == ()
 
 
 def test_a_kick_label_of_somebody_else_stays() -> None:
     """What we do not hold we do not drop."""
     observed = broken(cpic={}, labels={LABEL_KICK: "7"})
-    theirs = replace(observed.egress_ips[0], owned_fields=served().egress_ips[0].owned_fields)  # type: ignore[index, union-attr]
+    theirs = replace(known(observed.egress_ips)[0], owned_fields=known(served().egress_ips)[0].owned_fields)
     assert plan(replace(observed, egress_ips=(theirs,)), DESIRED).actions == ()
 
 
@@ -340,9 +346,7 @@ def test_an_address_that_is_out_keeps_its_room() -> None:
     """What is wanted anew has to wait behind it."""
     observed = broken(**OUT, cpic=None, claimed="", on="")
     tight = tuple(
-        replace(n, egress_config=replace(n.egress_config, capacity_ipv4=1)) if n.name == "node-a0" else n  # type: ignore[arg-type, type-var]
-        for n in observed.nodes  # type: ignore[union-attr]
-        if n.name != "node-a1"
+        with_capacity(n, 1) if n.name == "node-a0" else n for n in known(observed.nodes) if n.name != "node-a1"
     )
     desired = make.cluster(make.policy("a", "10.10.100.20"), make.policy("ns", A, B))
     planned = plan(replace(observed, nodes=tight), desired)
@@ -438,7 +442,7 @@ def test_d14_a_refused_assignment_is_a_cycle() -> None:
 def test_d14_which_interface_must_be_certain(interface: str | None) -> None:
     """Where EC2 and the node's annotation do not name the same one, nothing is assigned."""
     observed = broken(**GONE)
-    instances = tuple(replace(i, interface_id=interface) if i.id == "i-a0" else i for i in observed.instances)  # type: ignore[union-attr]
+    instances = tuple(replace(i, interface_id=interface) if i.id == "i-a0" else i for i in known(observed.instances))
     memory = long_seen(Kind.EC2_ADDRESS_MISSING)
     assert apply(plan(replace(observed, instances=instances), DESIRED, memory)).cycled == (A,)
 
@@ -456,7 +460,7 @@ def test_d10_a_denied_assignment_is_told_and_tried_again() -> None:
 def test_d10_nothing_is_tried_while_the_tag_is_missing() -> None:
     """On HCP the controller may not touch an interface without it: EC2 would deny the next try as well."""
     denied = broken(cpic=FAILED | {"message": "err: UnauthorizedOperation"}, claimed="", on="")
-    bare = tuple(replace(i, tags={}) if i.id == "eni-a0" else i for i in denied.interfaces)  # type: ignore[union-attr]
+    bare = tuple(replace(i, tags={}) if i.id == "eni-a0" else i for i in known(denied.interfaces))
     planned = plan(replace(denied, interfaces=bare), DESIRED, long_seen())
     assert planned.actions == ()
     assert "lacks the tag red-hat-managed=true" in told(planned).todo
@@ -464,12 +468,12 @@ def test_d10_nothing_is_tried_while_the_tag_is_missing() -> None:
 
 def without_node_a0(observed: Snapshot, *, node_stays: bool = False) -> Snapshot:
     """Its instance is gone, and its Node object too, unless it stays a little longer."""
-    left = tuple(n for n in observed.nodes if n.name != "node-a0")  # type: ignore[union-attr]
+    left = tuple(n for n in known(observed.nodes) if n.name != "node-a0")
     return replace(
         observed,
         nodes=observed.nodes if node_stays else left,
-        instances=tuple(i for i in observed.instances if i.id != "i-a0"),  # type: ignore[union-attr]
-        interfaces=tuple(i for i in observed.interfaces if i.id != "eni-a0"),  # type: ignore[union-attr]
+        instances=tuple(i for i in known(observed.instances) if i.id != "i-a0"),
+        interfaces=tuple(i for i in known(observed.interfaces) if i.id != "eni-a0"),
     )
 
 
@@ -522,8 +526,8 @@ def test_nobody_is_woken_while_the_controller_still_tries(message: str, ago: tim
 def test_d18_what_speaks_against_an_address_comes_first() -> None:
     """While a host has it no remedy helps; the finding about that says what to do."""
     observed = broken(**UNASSIGNED)
-    host = replace(observed.nodes[-1], host_addresses=(IPv4Address(A),))  # type: ignore[index]  # it was read
-    planned = plan(replace(observed, nodes=(*observed.nodes[:-1], host)), DESIRED, long_seen())  # type: ignore[index]
+    host = replace(known(observed.nodes)[-1], host_addresses=(IPv4Address(A),))  # it was read
+    planned = plan(replace(observed, nodes=(*known(observed.nodes)[:-1], host)), DESIRED, long_seen())
     assert planned.actions == ()
     (found,) = (f for f in planned.findings if f.kind is Kind.ADDRESS_UNASSIGNED)
     assert "while address-is-host stands, no remedy can help" in found.todo
@@ -532,9 +536,9 @@ def test_d18_what_speaks_against_an_address_comes_first() -> None:
 def test_a_policy_that_serves_is_patient_while_its_nodes_come_and_go() -> None:
     """One node of two restarts and an address has to wait for it: partners still see an address they let in."""
     observed = broken(**UNASSIGNED)
-    restarts = tuple(replace(n, ready=n.name != "node-a0") for n in observed.nodes)  # type: ignore[union-attr]
+    restarts = tuple(replace(n, ready=n.name != "node-a0") for n in known(observed.nodes))
     assert told(plan(replace(observed, nodes=restarts), DESIRED)).patience_seconds == 600
-    lost = tuple(replace(n, ready=not n.name.startswith("node-a")) for n in observed.nodes)  # type: ignore[union-attr]
+    lost = tuple(replace(n, ready=not n.name.startswith("node-a")) for n in known(observed.nodes))
     assert told(plan(replace(observed, nodes=lost), DESIRED)).patience_seconds == 0, "told with its zone"
 
 
@@ -542,7 +546,7 @@ def test_an_address_waits_two_minutes_for_a_node_that_joins() -> None:
     """While a young node lacks host-cidrs nothing is assigned; OVN-Kubernetes looks again when it is Ready."""
     observed = broken(**UNASSIGNED)
     young = make.node("b", 7, host_addresses=None, created_at=make.NOW - timedelta(minutes=1))
-    planned = plan(replace(observed, nodes=(*observed.nodes, young)), DESIRED)  # type: ignore[misc]
+    planned = plan(replace(observed, nodes=(*known(observed.nodes), young)), DESIRED)
     assert told(planned).patience_seconds == 120
 
 
@@ -550,8 +554,10 @@ def test_d07_an_interface_that_is_leaving_is_waited_for() -> None:
     """The old node's instance is shutting down: its addresses become free with it."""
     gone = make.instance("a", 9, state="shutting-down")
     observed = broken(cpic=FAILED | {"message": "move is not allowed"}, claimed="", on="eni-x")
-    held = tuple(replace(i, instance_id=gone.id) if i.id == "eni-x" else i for i in observed.interfaces)  # type: ignore[union-attr]
-    planned = plan(replace(observed, interfaces=held, instances=(*observed.instances, gone)), DESIRED, long_seen())  # type: ignore[misc]
+    held = tuple(replace(i, instance_id=gone.id) if i.id == "eni-x" else i for i in known(observed.interfaces))
+    planned = plan(
+        replace(observed, interfaces=held, instances=(*known(observed.instances), gone)), DESIRED, long_seen()
+    )
     assert planned.actions == ()
     assert "which is on its way out" in told(planned).remedy
 
@@ -561,20 +567,17 @@ def test_d09_a_full_interface_is_left_only_for_one_that_is_sure_to_be_chosen(oth
     """OVN-Kubernetes takes the node with fewest addresses, and among equals any: also the full one again."""
     observed = broken(cpic=FAILED | {"message": "PrivateIpAddressLimitExceeded"}, claimed="", on="")
     config = {"node-a0": 2, "node-a1": 14}
-    nodes = tuple(
-        replace(n, egress_config=replace(n.egress_config, capacity_ipv4=config.get(n.name, 14)))  # type: ignore[arg-type, type-var]
-        for n in observed.nodes  # type: ignore[union-attr]
-    )
+    nodes = tuple(with_capacity(n, config.get(n.name, 14)) for n in known(observed.nodes))
     load = [make.cpic(f"10.10.100.{n}", "node-a0", owner="x") for n in (30, 31)]
     load += [make.cpic(f"10.10.100.{40 + n}", "node-a1", owner="x") for n in range(other_load)]
-    planned = plan(replace(observed, nodes=nodes, cpics=(*observed.cpics, *load)), DESIRED, long_seen())  # type: ignore[misc]
+    planned = plan(replace(observed, nodes=nodes, cpics=(*known(observed.cpics), *load)), DESIRED, long_seen())
     assert (planned.actions != ()) is cycles
 
 
 def test_nothing_foreign_is_remedied() -> None:
     """An EgressIP without our label is not kicked or cycled, whatever ails it."""
     observed = broken(**LOST)
-    theirs = replace(observed.egress_ips[0], labels={})  # type: ignore[index, union-attr]  # it was read
+    theirs = replace(known(observed.egress_ips)[0], labels={})  # it was read
     assert plan(replace(observed, egress_ips=(theirs,)), DESIRED, long_seen()).actions == ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,9 +48,9 @@ def test_on_hcp_nodes_of_the_pools_are_labelled_by_us(ocm: OcmView | Unknown | N
 
 
 @pytest.mark.parametrize("flaw", [{"deleting": True}, {"uninitialized": True}, {"instance_id": "i-elsewhere"}])
-def test_nodes_that_leave_arrive_or_are_of_other_pools_are_not_labelled(flaw: dict[str, object]) -> None:
+def test_nodes_that_leave_arrive_or_are_of_other_pools_are_not_labelled(flaw: dict[str, Any]) -> None:
     """Only nodes that stay, and that the fleet file names by their pool."""
-    assert plan(seen(replace(HCP, **flaw), ocm=make.ocm_view()), DESIRED).actions == ()  # type: ignore[arg-type]
+    assert plan(seen(replace(HCP, **flaw), ocm=make.ocm_view()), DESIRED).actions == ()
 
 
 def test_on_classic_no_node_is_ever_labelled_by_hand() -> None:

@@ -26,6 +26,7 @@ from chalicelib.domain.terrain import all_known, is_our_object
 from tests import factories as make
 from tests.domain.strategies import clusters, fleets
 from tests.domain.world import apply_plan, converge, serving, settle
+from tests.factories import known
 
 laws = settings(max_examples=25, deadline=None)
 
@@ -108,11 +109,11 @@ def foreign(observed: Snapshot) -> Any:
     view = observed.ocm
     assert isinstance(view, OcmView)
     return (
-        {eip.name: eip.spec for eip in observed.egress_ips if not is_our_object(eip)},
-        {r.id: r for r in observed.reservations if r.tags.get("egress-keeper/cluster") != "demo"},
+        {eip.name: eip.spec for eip in known(observed.egress_ips) if not is_our_object(eip)},
+        {r.id: r for r in known(observed.reservations) if r.tags.get("egress-keeper/cluster") != "demo"},
         {p.name: {k: v for k, v in p.labels.items() if k not in POOL_LABELS} for p in view.pools},
         {p.name: p.labels for p in view.pools if MARK_LABEL not in p.labels},
-        {n.name: n.assignable for n in observed.nodes if not n.marked},
+        {n.name: n.assignable for n in known(observed.nodes) if not n.marked},
     )
 
 
@@ -122,8 +123,10 @@ def test_a_release_takes_all_of_ours_and_nothing_else(
     observed: Snapshot, desired: ClusterSpec, view: OcmView, cut: int
 ) -> None:
     """From whatever state, cut short once: it ends with nothing of ours, and all that is not ours as it was."""
-    ready = replace(view, cluster=replace(view.cluster, state="ready", hosted=any(n.pool for n in observed.nodes)))
-    marked = tuple(replace(n, marked=n.assignable is not None and n.name.endswith("0")) for n in observed.nodes)
+    ready = replace(
+        view, cluster=replace(view.cluster, state="ready", hosted=any(n.pool for n in known(observed.nodes)))
+    )
+    marked = tuple(replace(n, marked=n.assignable is not None and n.name.endswith("0")) for n in known(observed.nodes))
     now = converge(replace(observed, ocm=ready, nodes=marked), replace(desired, infra_id="demo-x7k2p"))
     theirs, serves = foreign(now), {k: v for k, v in serving(now).items() if k in foreign(now)[0]}
     for number in range(20):
@@ -137,6 +140,6 @@ def test_a_release_takes_all_of_ours_and_nothing_else(
     assert (names, reservations, labels) == theirs[:3]
     assert unmarked.items() >= theirs[3].items()
     assert {k: v for k, v in serving(now).items() if k in names} == serves, "what serves others goes on serving"
-    assert not [eip for eip in now.egress_ips if is_our_object(eip)]
+    assert not [eip for eip in known(now.egress_ips) if is_our_object(eip)]
     left = released(now, desired).plan
     assert not left.actions

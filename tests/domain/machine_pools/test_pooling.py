@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Snapshot, U
 from chalicelib.domain.spec import ClusterSpec, PoolCreation, PoolSpec
 from tests import factories as make
 from tests.domain.world import apply_plan
+from tests.factories import known
 
 MARKED = {ASSIGNABLE_LABEL: "", MARK_LABEL: "egress-keeper"}
 UNLABELLED = make.pool("a", labels={"team": "net", "tier": "front"})
@@ -28,12 +31,12 @@ def fleet(*pools: PoolSpec) -> ClusterSpec:
     return make.cluster(infra_id=make.ocm_cluster().id, machine_pools=pools)
 
 
-def wish(**changes: object) -> PoolSpec:
+def wish(**changes: Any) -> PoolSpec:
     creation = PoolCreation("m5.xlarge", ONE, zones=("eu-central-1a",))
-    return PoolSpec("egress", replace(creation, **changes))  # type: ignore[arg-type]
+    return PoolSpec("egress", replace(creation, **changes))
 
 
-def seen(view: OcmView | Unknown | None, **changes: object) -> Snapshot:
+def seen(view: OcmView | Unknown | None, **changes: Any) -> Snapshot:
     return make.snapshot(**{"ocm": view, **changes})
 
 
@@ -149,10 +152,10 @@ def test_a_pool_that_is_not_there_is_told_with_those_that_are() -> None:
 # A second writer
 
 
-def remembering(kind: Kind, subject: str, **memo: object) -> Remembered:
+def remembering(kind: Kind, subject: str, **memo: Any) -> Remembered:
     fingerprint = Finding(kind, subject, Severity.INFO, "").fingerprint("demo")
     times = {"first_seen": make.NOW - timedelta(hours=3), "last_seen": make.NOW, **memo}
-    return Remembered({fingerprint: Memo(**times)})  # type: ignore[arg-type]
+    return Remembered({fingerprint: Memo(**times)})
 
 
 def tried(tries: int, minutes_ago: float) -> Remembered:
@@ -239,9 +242,9 @@ def test_on_hcp_several_zones_are_several_pools() -> None:
 
 def test_on_hcp_several_subnets_are_named_by_their_zones() -> None:
     """The same by subnets; two in one zone are told apart by their ids."""
-    extra = make.subnet("b", id="subnet-0b2", cidr=make.IPv4Network("10.10.151.0/24"))
+    extra = make.subnet("b", id="subnet-0b2", cidr=IPv4Network("10.10.151.0/24"))
     base = make.snapshot(ocm=make.ocm_view(make.pool("z")))
-    observed = replace(base, subnets=(*base.subnets, extra))  # type: ignore[misc]
+    observed = replace(base, subnets=(*known(base.subnets), extra))
     three = ("subnet-a", "subnet-b", "subnet-0b2")
     planned = plan(observed, fleet(wish(zones=(), subnets=three)))
     assert [a.pool.name for a in in_ocm(planned) if isinstance(a, CreatePool)] == [
@@ -312,7 +315,7 @@ ALL_ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_made_is_told_and_not_sent(hosted: bool, changes: dict[str, object], problem: str) -> None:
+def test_what_cannot_be_made_is_told_and_not_sent(hosted: bool, changes: dict[str, Any], problem: str) -> None:
     """Field, value, and what is allowed, before anything is half done."""
     view = make.ocm_view(make.pool("z"), hosted=hosted, infra_id=make.ocm_cluster().id)
     planned = plan(seen(view), fleet(wish(**changes)))
@@ -323,8 +326,8 @@ def test_what_cannot_be_made_is_told_and_not_sent(hosted: bool, changes: dict[st
 def test_a_zone_with_two_subnets_needs_a_name() -> None:
     """Public and private subnets look alike here: a guess could put nodes where they leave another way."""
     base = make.snapshot(ocm=make.ocm_view(make.pool("z")), instances=(make.instance("b"),), nodes=())
-    extra = make.subnet("a", id="subnet-public", cidr=make.IPv4Network("10.10.1.0/24"))
-    planned = plan(replace(base, subnets=(*base.subnets, extra)), fleet(wish()))  # type: ignore[misc]
+    extra = make.subnet("a", id="subnet-public", cidr=IPv4Network("10.10.1.0/24"))
+    planned = plan(replace(base, subnets=(*known(base.subnets), extra)), fleet(wish()))
     assert in_ocm(planned) == ()
     assert "subnet-a, subnet-public" in one(planned, Kind.POOL_IMPOSSIBLE).summary
 
@@ -359,7 +362,7 @@ def test_no_pool_is_made_while_its_capacity_is_not_known() -> None:
         ({"zones": (), "subnets": ("subnet-b",)}, "it is in eu-central-1b, not eu-central-1a"),
     ],
 )
-def test_a_pool_with_other_values_is_told_and_not_changed(changes: dict[str, object], said: str) -> None:
+def test_a_pool_with_other_values_is_told_and_not_changed(changes: dict[str, Any], said: str) -> None:
     """We never scale, edit or delete a pool: what differs is a finding."""
     as_wished = make.pool("a", name="egress", labels={ASSIGNABLE_LABEL: "", "team": "net"})
     desired = fleet(wish(labels=(("team", "net"),)))

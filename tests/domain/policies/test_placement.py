@@ -14,6 +14,7 @@ from chalicelib.domain.spec import PolicySpec
 from tests import factories as make
 from tests.domain.reading import A, B, C, applied, finding, foreign, given, held
 from tests.domain.world import converge, settle
+from tests.factories import known
 
 # Listed addresses
 
@@ -157,7 +158,7 @@ def test_an_address_moves_between_policies_in_two_steps() -> None:
     assert not {f.kind for f in planned.findings} & {Kind.ADDRESS_DUPLICATE, Kind.ADDRESS_TAKEN}
     assert applied(planned) == {"ns": (B,), "old": (C,)}
     rested = converge(first, desired)
-    assert {e.name: set(e.spec.addresses) for e in rested.egress_ips} == {"ns": {A, B}, "old": {C}}
+    assert {e.name: set(e.spec.addresses) for e in known(rested.egress_ips)} == {"ns": {A, B}, "old": {C}}
 
 
 def test_one_address_in_two_policies_serves_one() -> None:
@@ -180,10 +181,10 @@ def test_an_address_listed_in_two_objects_of_ours_leaves_the_idle_one() -> None:
     """The object that it does not serve for keeps it only as long as the fleet file leaves it nothing else."""
     first = converge(make.snapshot(), make.cluster(make.policy("one", A)))
     second = make.egress_ip("two", A, B)
-    both = settle(replace(first, egress_ips=(*first.egress_ips, second)))
+    both = settle(replace(first, egress_ips=(*known(first.egress_ips), second)))
     desired = make.cluster(make.policy("one", A), make.policy("two", per_zone=1))
     rested = converge(both, desired)
-    listed = {e.name: set(e.spec.addresses) for e in rested.egress_ips}
+    listed = {e.name: set(e.spec.addresses) for e in known(rested.egress_ips)}
     assert A in listed["one"]
     assert A not in listed["two"]
 
@@ -208,7 +209,7 @@ def test_an_address_listed_in_two_objects_of_ours_leaves_the_idle_one() -> None:
 def test_what_serves_stays_and_the_finding_says_so(changes: dict[str, Any], kind: Kind, wish: PolicySpec) -> None:
     """An objection to an address that serves is a warning, and takes nothing away."""
     rested = converge(make.snapshot(), make.cluster(make.policy("ns", A)))
-    more = {**changes, "egress_ips": (*rested.egress_ips, *changes.get("egress_ips", ()))}
+    more = {**changes, "egress_ips": (*known(rested.egress_ips), *changes.get("egress_ips", ()))}
     observed = replace(rested, **({"reservations": ()} | more))
     planned = plan(observed, make.cluster(wish))
     made = finding(planned, kind)
@@ -231,9 +232,9 @@ def test_a_zone_without_nodes_keeps_its_addresses() -> None:
     rested = converge(make.snapshot(), desired)
     without = replace(
         rested,
-        nodes=tuple(n for n in rested.nodes if n.name != "node-a0"),
-        instances=tuple(i for i in rested.instances if i.id != "i-a0"),
-        interfaces=tuple(i for i in rested.interfaces if i.id != "eni-a0"),
+        nodes=tuple(n for n in known(rested.nodes) if n.name != "node-a0"),
+        instances=tuple(i for i in known(rested.instances) if i.id != "i-a0"),
+        interfaces=tuple(i for i in known(rested.interfaces) if i.id != "eni-a0"),
     )
     planned = plan(settle(without), desired)
     assert planned.actions == ()
@@ -276,8 +277,8 @@ def test_per_zone_raised_and_lowered() -> None:
     observed = make.snapshot(nodes_per_zone=2)
     two = converge(observed, make.cluster(make.policy("ns", per_zone=2)))
     one = converge(two, make.cluster(make.policy("ns", per_zone=1)))
-    assert [len(e.spec.addresses) for e in (*two.egress_ips, *one.egress_ips)] == [6, 3]
-    idle = replace(two, cpics=tuple(c for c in two.cpics if c.address != "10.10.100.224"))
+    assert [len(e.spec.addresses) for e in (*known(two.egress_ips), *known(one.egress_ips))] == [6, 3]
+    idle = replace(two, cpics=tuple(c for c in known(two.cpics) if c.address != "10.10.100.224"))
     kept = applied(plan(idle, make.cluster(make.policy("ns", per_zone=1))))["ns"]
     assert "10.10.100.225" in kept
     assert "10.10.100.224" not in kept
@@ -292,9 +293,9 @@ def test_the_subnet_with_most_eligible_nodes_is_chosen() -> None:
         replace(node, name=f"node-a{n}", instance_id=f"i-a{n}", host_addresses=(IPv4Address(f"10.10.101.{n}"),))
         for n in (5, 6)
     )
-    instances = (*observed.instances, make.instance("a", 5), make.instance("a", 6))
+    instances = (*known(observed.instances), make.instance("a", 5), make.instance("a", 6))
     planned = plan(
-        replace(observed, nodes=(*observed.nodes, *more), instances=instances),
+        replace(observed, nodes=(*known(observed.nodes), *more), instances=instances),
         make.cluster(make.policy("ns", per_zone=1)),
     )
     assert [a.subnet_id for a in planned.allocations] == ["subnet-a2"]
@@ -305,7 +306,7 @@ def test_an_exhausted_subnet_is_a_shortfall() -> None:
     full = make.interface("a", 9, id="eni-x", instance_id=None, prefixes=(IPv4Network("10.10.100.0/24"),), addresses=())
     observed = make.snapshot()
     planned = plan(
-        replace(observed, interfaces=(*observed.interfaces, full)), make.cluster(make.policy("ns", per_zone=1))
+        replace(observed, interfaces=(*known(observed.interfaces), full)), make.cluster(make.policy("ns", per_zone=1))
     )
     assert "no address left that could be reserved" in finding(planned, Kind.CAPACITY_SHORTFALL).summary
     assert {a.zone for a in planned.allocations} == {"eu-central-1b", "eu-central-1c"}

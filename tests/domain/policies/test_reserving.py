@@ -9,6 +9,7 @@ from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import Snapshot
 from tests import factories as make
 from tests.domain.world import converge
+from tests.factories import known
 
 A = "10.10.100.253"
 
@@ -34,7 +35,7 @@ def test_neighbouring_addresses_share_a_range() -> None:
 def test_no_range_is_larger_than_a_28() -> None:
     """Thirty-two neighbours are two ranges, so that the tags of each can say whose its addresses are."""
     nodes = make.snapshot("a", 1, interfaces=(make.interface("a", 0, addresses=(IPv4Address("10.10.100.200"),)),))
-    hosts = tuple(replace(node, host_addresses=()) for node in nodes.nodes)
+    hosts = tuple(replace(node, host_addresses=()) for node in known(nodes.nodes))
     assert reserved(replace(nodes, nodes=hosts), *numbered(*range(64, 96))) == ["10.10.100.64/28", "10.10.100.80/28"]
 
 
@@ -56,11 +57,11 @@ def test_a_record_of_a_policy_that_is_gone_stays_while_its_address_is_used() -> 
     only = make.cluster(make.policy("ns", per_zone=1))
     first = plan(rested, only)
     assert [a.summary.split(":")[0] for a in first.actions] == ["delete EgressIP old"]
-    assert plan(replace(rested, egress_ips=rested.egress_ips[:1]), only).actions == ()
+    assert plan(replace(rested, egress_ips=known(rested.egress_ips)[:1]), only).actions == ()
     cleared = replace(
         rested,
-        egress_ips=tuple(e for e in rested.egress_ips if e.name == "ns"),
-        cpics=tuple(c for c in rested.cpics if c.owner == "ns"),
+        egress_ips=tuple(e for e in known(rested.egress_ips) if e.name == "ns"),
+        cpics=tuple(c for c in known(rested.cpics) if c.owner == "ns"),
         interfaces=tuple(make.interface(z, 0, f"10.10.{t}.224") for z, t in (("a", 100), ("b", 150), ("c", 200))),
     )
     final = plan(cleared, only)
@@ -98,7 +99,7 @@ def test_a_block_is_shared_with_nobody() -> None:
     rested = converge(make.snapshot(), make.cluster(make.policy("ns", per_zone=1)))
     stranger = make.interface("a", 9, id="eni-x", instance_id=None, addresses=(IPv4Address("10.10.100.230"),))
     barred = make.reservation("10.10.150.232/29", "b", cluster=None)
-    lost = replace(rested, reservations=(barred,), interfaces=(*rested.interfaces, stranger))
+    lost = replace(rested, reservations=(barred,), interfaces=(*known(rested.interfaces), stranger))
     planned = plan(lost, make.cluster(make.policy("ns", per_zone=1)))
     assert [str(a.cidr) for a in planned.actions if isinstance(a, ReserveCidr)] == [
         "10.10.100.224/32",

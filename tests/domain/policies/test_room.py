@@ -11,6 +11,7 @@ from chalicelib.domain.snapshot import EgressIpConfig
 from tests import factories as make
 from tests.domain.reading import A, B, C, applied, finding, foreign, held, with_nodes
 from tests.domain.world import apply_plan, converge, settle
+from tests.factories import known
 
 
 def test_one_address_of_an_object_a_node() -> None:
@@ -31,7 +32,7 @@ def test_held_addresses_are_asked_for_when_a_node_comes() -> None:
     desired = make.cluster(make.policy("ns", "10.10.100.9"))
     waiting = converge(with_nodes(nodes=(), instances=(make.instance(),)), desired)
     assert waiting.egress_ips == ()
-    assert waiting.reservations[0].tags == {**make.tags(), "egress-keeper/held/ns": "10.10.100.9"}
+    assert known(waiting.reservations)[0].tags == {**make.tags(), "egress-keeper/held/ns": "10.10.100.9"}
     ready = replace(waiting, nodes=(make.node(),))
     planned = plan(ready, desired)
     assert [a.summary for a in planned.actions] == [
@@ -46,7 +47,7 @@ def test_demand_never_passes_nodes_times_the_smallest_capacity() -> None:
     observed = with_nodes(("a", 0), ("a", 1), capacity=2)
     small = make.node("a", 1, egress_config=EgressIpConfig("eni-a1", IPv4Network(make.ZONES["a"]), 1))
     desired = make.cluster(*(make.policy(f"p{n}", f"10.10.100.{n}") for n in range(20, 23)))
-    planned = plan(replace(observed, nodes=(observed.nodes[0], small)), desired)
+    planned = plan(replace(observed, nodes=(known(observed.nodes)[0], small)), desired)
     assert sorted(applied(planned)) == ["p20", "p21"]
     assert "take 2 at most (1 each" in held(planned)["10.10.100.22"]
     assert "1 each" in finding(planned, Kind.CAPACITY_SHORTFALL).summary
@@ -61,7 +62,7 @@ def test_the_node_that_would_be_chosen_must_have_room() -> None:
         full,
         nodes=second.nodes,
         instances=second.instances,
-        interfaces=(*full.interfaces, make.interface("a", 1)),
+        interfaces=(*known(full.interfaces), make.interface("a", 1)),
     )
     planned = plan(grown, make.cluster(*desired.policies, make.policy("q", "10.10.100.30", "10.10.100.31")))
     assert applied(planned)["q"] == ("10.10.100.30",)
@@ -104,7 +105,7 @@ def test_nothing_is_added_while_a_node_joins() -> None:
     """Any young node without host-cidrs, in whatever zone, makes the platform drop new assignments without a word."""
     joining = make.node("c", 1, host_addresses=None, created_at=make.NOW - timedelta(minutes=3), assignable=None)
     observed = make.snapshot()
-    planned = plan(replace(observed, nodes=(*observed.nodes, joining)), make.cluster(make.policy("ns", A)))
+    planned = plan(replace(observed, nodes=(*known(observed.nodes), joining)), make.cluster(make.policy("ns", A)))
     assert applied(planned) == {}
     assert held(planned)[A].startswith("node node-c1 is joining")
     assert not {f.kind for f in planned.findings} & {Kind.CAPACITY_SHORTFALL, Kind.NODE_UNUSABLE}
@@ -114,7 +115,7 @@ def test_a_node_that_never_gets_host_cidrs_does_not_hold_up_the_rest_for_ever() 
     """After the platform's own patience the node is a finding of its own, and additions go ahead."""
     broken = make.node("c", 1, host_addresses=None, assignable=None)
     observed = make.snapshot()
-    planned = plan(replace(observed, nodes=(*observed.nodes, broken)), make.cluster(make.policy("ns", A)))
+    planned = plan(replace(observed, nodes=(*known(observed.nodes), broken)), make.cluster(make.policy("ns", A)))
     assert applied(planned) == {"ns": (A,)}
     assert "drops every new assignment" in finding(planned, Kind.NODE_UNUSABLE).impact
 

@@ -29,6 +29,7 @@ from chalicelib.domain.twin.exploring import advance_every_way
 from chalicelib.domain.twin.resuming import resumed
 from tests import factories as make
 from tests.domain.strategies import clusters, fleets, healthy_clusters
+from tests.factories import known
 
 A, B = "10.10.100.100", "10.10.100.101"
 
@@ -212,6 +213,7 @@ def test_an_address_that_nobody_can_have_does_not_keep_nodes_from_their_label() 
         assert {a.node for a in planned.actions if isinstance(a, LabelNode)} == {node.name for node in nodes}
         assert planned.rehearsal is not None
         assert planned.rehearsal.objections == ()
+    assert planned.rehearsal is not None
     failing = {e.address: e.why for e in planned.rehearsal.expectations}
     assert "reserved address range" in failing["10.10.100.1"]
     assert "move is not allowed" in failing[B]
@@ -226,7 +228,7 @@ def test_an_apply_that_only_makes_its_own_address_fail_is_objected_to(other: tup
         nodes=(*(make.node(zone) for zone in "abc"), make.node("a", 1)),
         instances=(*(make.instance(zone) for zone in "abc"), make.instance("a", 1)),
     )
-    observed = replace(observed, interfaces=(*observed.interfaces, make.interface("a", 1)))
+    observed = replace(observed, interfaces=(*known(observed.interfaces), make.interface("a", 1)))
     kick = apply("ns", B, *other, before=(B, *other), labels={"kick": "1"})
     found = rehearsed(observed, LabelNode("node-b0", (), "test"), kick)
     assert [(o.kind, o.address, o.position) for o in found.objections] == ([] if other else [("jams", B, 1)])

@@ -203,8 +203,8 @@ def test_commands_to_paste_stand_on_lines_of_their_own() -> None:
 def test_in_mode_observe_nothing_is_said_to_be_planned() -> None:
     """Nobody waits for a repair that will not come."""
     watched = replace(Place("demo", "eu-central-1"), enforces=False)
-    for changes in ({}, {"repaired_by": "", "remedy": REPAIR}):
-        made = render_alert(watched, told(finding(**changes)), done=frozenset(), run_id="demo.1", now=make.NOW)
+    for one in (finding(), finding(repaired_by="", remedy=REPAIR)):
+        made = render_alert(watched, told(one), done=frozenset(), run_id="demo.1", now=make.NOW)
         assert f"Done:    nothing: mode observe changes nothing; mode enforce would: {REPAIR}\n" in made.body
 
 

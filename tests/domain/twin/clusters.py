@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.domain.twin import ec2, outside
 from chalicelib.domain.twin.behaviours import Behaviours
@@ -63,9 +64,9 @@ def kicked(world: World, name: str) -> World:
     return settled(outside.label_egress_ip(world, name, {"kick": str(int(kicks) + 1)})[0])
 
 
-def edited(world: World, name: str, **fields: object) -> World:
+def edited(world: World, name: str, **fields: Any) -> World:
     """A Node with some fields changed, and settled."""
-    return settled(outside.put_node(world, replace(world.objects.nodes[name], **fields))[0])  # type: ignore[arg-type]
+    return settled(outside.put_node(world, replace(world.objects.nodes[name], **fields))[0])
 
 
 def without_node(world: World, name: str) -> World:

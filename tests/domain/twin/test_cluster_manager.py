@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,11 +43,11 @@ RELEASES = ["1.1", "1.2", "1.3", "master", "later"]
 def test_the_first_mark_wipes_every_other_annotation() -> None:
     """Once the mark is there, annotations put back stay; labels are never touched."""
     world = cluster("a1")
-    plan = {"annotations": {"x/plan": "1"}, "labels": {"x/label": "1"}}
-    world = settled(outside.apply_egress_ip(world, "web", ("10.0.1.100",), **plan)[0])  # type: ignore[arg-type]
+    plan: dict[str, Any] = {"annotations": {"x/plan": "1"}, "labels": {"x/label": "1"}}
+    world = settled(outside.apply_egress_ip(world, "web", ("10.0.1.100",), **plan)[0])
     web = world.objects.egress_ips["web"]
     assert (web.annotations, web.labels, web.mark) == ((), (("x/label", "1"),), 50000)
-    world = settled(outside.apply_egress_ip(world, "web", ("10.0.1.100",), **plan)[0])  # type: ignore[arg-type]
+    world = settled(outside.apply_egress_ip(world, "web", ("10.0.1.100",), **plan)[0])
     world = edited(edited(world, "a1", labelled=False), "a1", labelled=True)
     assert world.objects.egress_ips["web"].annotations == (("x/plan", "1"),)
 

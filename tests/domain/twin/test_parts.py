@@ -74,7 +74,7 @@ def test_every_outcome_is_every_combination() -> None:
 def test_options_are_looked_for_only_as_far_as_asked() -> None:
     """The default needs the first one of a thousand."""
     asked = []
-    found = Found(asked.append(n) or n for n in range(3))  # type: ignore[func-returns-value]
+    found = Found(asked.append(n) or n for n in range(3))
     assert (bool(found), found[0], asked) == (True, 0, [0])
     assert (len(found), found[-1], found[0:2], asked) == (3, 2, [0, 1], [0, 1, 2])
     assert not Found(iter(()))

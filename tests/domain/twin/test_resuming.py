@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,9 @@ from tests.domain.twin.clusters import (
 from tests.domain.twin.test_recordings import RECORDINGS, TRACES
 
 
-def observed(world: World, **options: object) -> World:
+def observed(world: World, **options: Any) -> World:
     """What is left of a world when only its objects and EC2 are known."""
-    return resumed(world.objects, world.plane, world.behaviours, now=world.now, **options)  # type: ignore[arg-type]
+    return resumed(world.objects, world.plane, world.behaviours, now=world.now, **options)
 
 
 def healthy(world: World) -> bool:

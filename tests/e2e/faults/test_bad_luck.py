@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.aws.faults import broken, denied, throttled
+from sandbox.aws.faults import Refusal, broken, denied, throttled
 from sandbox.faults.acts import edit_by_hand
 from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import Lab
@@ -161,10 +161,10 @@ def test_a_node_is_deleted_between_reading_and_labelling(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("fault", [denied("sns"), broken()], ids=["denied", "500"])
-def test_sns_refuses_the_message(lab: Lab, fault: object) -> None:
+def test_sns_refuses_the_message(lab: Lab, fault: Refusal) -> None:
     """Repairs do not wait for it; nothing is lost: when it works again people hear of it, once."""
     edit_by_hand(lab)
-    lab.stage.aws.faults.inject("sns", "Publish", fault)  # type: ignore[arg-type] # both are refusals
+    lab.stage.aws.faults.inject("sns", "Publish", fault)
     lab.minutes(2)
     assert lab.read_mail() == []
     assert len(lab.end_state().serving) == 4

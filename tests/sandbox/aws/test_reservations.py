@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -25,7 +26,7 @@ def test_tags_can_be_filtered_added_and_removed(net: Net) -> None:
     one, two = net.reserve("10.0.1.16/30"), net.reserve("10.0.1.20/30", TagSpecifications=TAGS)
     by_tag = {"Name": "tag:owner", "Values": ["egress-keeper"]}
 
-    def ids(*filters: dict[str, object]) -> list[str]:
+    def ids(*filters: dict[str, Any]) -> list[str]:
         answer = net.ec2.get_subnet_cidr_reservations(SubnetId=net.subnet, Filters=list(filters))
         return [r["SubnetCidrReservationId"] for r in answer["SubnetIpv4CidrReservations"]]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from chalicelib.domain.spec import ApiSpec, ClusterSpec, PolicySpec, PoolSpec, SecretRef
 from chalicelib.domain.twin.behaviours import behaviours_of
+from chalicelib.domain.twin.choices import Choose
 from sandbox.rosa.scenario import Flavour
 from sandbox.virtual import Keeper, VirtualRosa, egress_pools, pool
 from sandbox.virtual.rosa import GUIDE_ZONES
@@ -41,11 +41,11 @@ def standing(
     release: str = "master",
     cncc: str = "main",
     instance_type: str = "m5.xlarge",
-    choose: Callable[..., object] | None = None,
+    choose: Choose | None = None,
 ) -> VirtualRosa:
     """A cluster with so many labelled nodes in its first zones (two in each of three by default), at time zero."""
     made = _standing(nodes or (2, 2, 2), flavour, release, cncc, instance_type)
-    return made.fork(choose)  # type: ignore[arg-type]  # a chooser is generic
+    return made.fork(choose)
 
 
 def served(keeper: Keeper, seconds: float = 60.0) -> Keeper:
