@@ -9,14 +9,16 @@ import pytest
 
 from bench.continuity import alarms
 from bench.continuity.__main__ import main
+from bench.continuity.alarms import Said
 from bench.continuity.breaking import BROKEN
 from bench.continuity.lives import HEALTHY, broken_life, healthy_life
 from bench.continuity.playing import Measured, Played, play
 from bench.continuity.summary import Side, summarise
 from bench.continuity.timelines import TIMELINES
+from bench.continuity.truth import Condition
 from chalicelib.domain.spec import Mode
 from sandbox.rosa.scenario import Flavour
-from sandbox.virtual import PACE
+from sandbox.virtual import PACE, Interval
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
@@ -75,6 +77,20 @@ def test_the_judge_misses_a_tool_that_keeps_silent() -> None:
     slow = replace(PACE, timing=replace(PACE.timing, settle=timedelta(hours=1)))
     judged = alarms.judge(broken_life(4), 4, slow)
     assert judged.missed
+
+
+@pytest.mark.parametrize(("over", "missed"), [((), False), ((60.0,), True)])
+def test_what_was_told_as_over_has_to_be_told_anew(over: tuple[float, ...], missed: bool) -> None:
+    """Who was told that a zone is back does not know that it is lost again."""
+    said = [Said(when, "zone a", True, ("zone a: lost",)) for when in (10.0, *over)]
+    again = Condition("zone empty", frozenset({"zone a"}), Interval(100.0, 9000.0), 60.0)
+    assert bool(list(alarms._unheard([again], said[:1], said[1:]))) is missed
+
+
+def test_what_is_known_and_not_over_is_not_missed() -> None:
+    """A zone that is lost again before people heard of its return, and an assignment that nobody ever answers."""
+    judged = alarms.judge(healthy_life(3120), 3120)
+    assert (judged.needless, judged.missed) == ((), ())
 
 
 @pytest.mark.parametrize("options", [["--seeds", "0"], ["flood"]])
