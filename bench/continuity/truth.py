@@ -13,6 +13,8 @@ here: anything of the product's diagnosis, which is what is judged by this.
 | a node can't carry that came less than 25 min ago | until then | the health check's patience with new ones |
 | a zone is short | 600 s | addresses are out |
 | a zone has no spare | 20 min | the health check's 10 minutes, and 7 for the new node to join |
+
+A zone that has a spare for less than two minutes did not get one: nothing that failed meanwhile could have moved there.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ NODE_HEALS = 900.0
 NEW_NODE_HEALS = 1500.0
 SHORT_HEALS = 600.0
 SPARE_HEALS = 1200.0
+SPARE_COUNTS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ class Record:
                 ("zone short", short, SHORT_HEALS, set[str]()),
                 ("zone without spare", no_spare, SPARE_HEALS, set[str]()),
             ):
-                for gap in self._spans(end, self._rooms_hold(cidr, holds)):
+                apart = SPARE_COUNTS if holds is no_spare else 0.0
+                for gap in _joined(self._spans(end, self._rooms_hold(cidr, holds)), apart):
                     yield Condition(what, frozenset({f"zone {zone}", *names}), gap, heals)
 
     @staticmethod
@@ -158,6 +162,17 @@ class Record:
                 found.append(Interval(since, at))
                 since = None
         return [gap for gap in [*found, *([Interval(since, end)] if since is not None else [])] if gap.seconds > 0]
+
+
+def _joined(gaps: Iterable[Interval], apart: float) -> list[Interval]:
+    """The same intervals, in their order, with those made one that lie no further apart than that."""
+    found: list[Interval] = []
+    for gap in gaps:
+        if found and gap.since - found[-1].until < apart:
+            found[-1] = Interval(found[-1].since, gap.until)
+        else:
+            found.append(gap)
+    return found
 
 
 def _lies_idle(name: str, nodes: dict[str, Node]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -124,6 +125,11 @@ FAIL_OPEN = (
     " their nodes' own."
 )
 """OVN-Kubernetes programs nothing for an EgressIP without an assigned address: pods go out as if there were none."""
+
+
+def seconds(time: timedelta) -> int:
+    """A time as a finding's patience counts it."""
+    return round(time.total_seconds())
 
 
 def telling_order(severity: str, kind: str, subject: str) -> tuple[int, int, str]:

@@ -3,17 +3,18 @@
 The steps, each in a module of its own: index the snapshot (`terrain`), give addresses to policies (`placement`),
 judge every address (`verdicts`) and decide what to do about those that don't serve (`remedies`), compare reservations
 (`reserving`), machine pools (`pooling`), nodes' labels (`labelling`) and objects (`objects`), and say what is wrong
-(`address_findings`, `diagnosis`). Applying a plan and planning again gives a plan without actions.
+(`address_findings`, `drift`). Applying a plan and planning again gives a plan without actions.
 """
 
 from __future__ import annotations
 
 from chalicelib.domain.capacity import report_capacity
-from chalicelib.domain.drift.diagnosis import diagnose_capacity, diagnose_nodes, what_moves
 from chalicelib.domain.drift.flapping import notice_moves
+from chalicelib.domain.drift.nodes import diagnose_nodes, what_moves
 from chalicelib.domain.drift.overlaps import diagnose_overlaps
 from chalicelib.domain.drift.surroundings import diagnose_surroundings
 from chalicelib.domain.drift.unread import unread_finding
+from chalicelib.domain.drift.zones import diagnose_zones, lost_zones
 from chalicelib.domain.findings import Finding, Severity, telling_order
 from chalicelib.domain.healing.address_findings import diagnose_addresses
 from chalicelib.domain.healing.remedies import plan_remedies
@@ -76,8 +77,8 @@ def plan(
         *labelling.findings,
         *objects.findings,
         *diagnose_addresses(terrain, verdicts, remedies, repairs),
-        *diagnose_capacity(terrain, placement),
-        *diagnose_nodes(terrain, placement),
+        *diagnose_zones(terrain, placement),
+        *diagnose_nodes(terrain, lost_zones(terrain, placement), memory),
         *diagnose_surroundings(terrain),
         *diagnose_overlaps(terrain),
         *(move for move in moves if move.severity is not Severity.INFO),

@@ -1,7 +1,7 @@
 """One verdict per egress address, across the three sides: what the object claims, what the CPIC says, where EC2 has it.
 
 `status.items` alone proves nothing: an address serves only when the object, its CloudPrivateIPConfig and the network
-interface agree. What follows from a verdict is decided in `diagnosis`.
+interface agree. What follows from a verdict is decided in `healing`.
 """
 
 from __future__ import annotations

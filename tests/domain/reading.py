@@ -20,6 +20,10 @@ def finding(planned: Plan, kind: Kind, subject: str = "") -> Finding:
     return found[0]
 
 
+def found(planned: Plan, kind: Kind) -> tuple[Finding, ...]:
+    return tuple(finding for finding in planned.findings if finding.kind is kind)
+
+
 def applied(planned: Plan) -> dict[str, tuple[str, ...]]:
     return {a.name: a.after.addresses for a in planned.actions if isinstance(a, ApplyEgressIp)}
 

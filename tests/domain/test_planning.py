@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.actions import LabelNode
-from chalicelib.domain.findings import Finding, Kind, Severity
-from chalicelib.domain.plan import Plan
+from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.planning import plan
 from chalicelib.domain.snapshot import EgressIpConfig, Snapshot, Unknown
 from chalicelib.domain.terrain import JOINING_TIME
 from tests import factories as make
+from tests.domain.reading import found
 from tests.domain.world import converge, settle
 from tests.factories import known
 
@@ -21,10 +21,6 @@ A, B, C = "10.10.100.253", "10.10.150.253", "10.10.200.253"
 DESIRED = make.cluster(make.policy("ns", A, B, C))
 YOUNG = make.NOW - timedelta(minutes=3)
 UNKNOWN = Unknown("subnet CIDR reservations", "503 Service Unavailable", "EC2")
-
-
-def found(planned: Plan, kind: Kind) -> list[Finding]:
-    return [finding for finding in planned.findings if finding.kind is kind]
 
 
 def with_node(**changes: Any) -> Snapshot:
@@ -209,16 +205,12 @@ def test_a_zone_whose_node_is_gone_waits_for_its_successor() -> None:
     assert short.patience_seconds == 10 * 60
 
 
-def test_a_zone_that_is_lost_is_one_cause() -> None:
-    """Its nodes and addresses are told with it, at once; in a zone that lives, a silent node is waited for."""
+def test_a_silent_node_of_a_zone_that_lives_is_waited_for() -> None:
+    """The machine health check replaces it."""
     desired = make.cluster(make.policy("ns", A, "10.10.150.20"))
     rested = converge(make.snapshot("ab", 2), desired)
     assert not isinstance(rested.nodes, Unknown)
-    lost = tuple(replace(node, ready=node.zone != make.zone_name("a")) for node in rested.nodes)
     one = tuple(replace(node, ready=node.name != "node-a0") for node in rested.nodes)
-    whole = [*found(plan(replace(rested, nodes=lost), desired), Kind.NODE_UNUSABLE)]
-    assert {(finding.group, finding.patience_seconds) for finding in whole} == {("zone eu-central-1a", 0)}
-    assert len(whole) == 2
     (single,) = found(plan(replace(rested, nodes=one), desired), Kind.NODE_UNUSABLE)
     assert (single.group, single.patience_seconds) == ("nodes in eu-central-1a", 15 * 60)
 

@@ -1,16 +1,16 @@
 """What is odd around the egress addresses and breaks nothing yet: leftovers, tags, numbers, assignments of the dead.
 
 Reads interfaces, CloudPrivateIPConfigs and capacity. Nothing here is repaired: none of it is ours, or certain enough.
-Does not belong here: addresses of policies (`address_findings`), zones and nodes that can't carry (`diagnosis`).
+Does not belong here: addresses of policies (`address_findings`), zones and nodes that can't carry (`zones`, `nodes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from chalicelib.domain.capacity import NodeCapacity
-from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.drift.nodes import renewal
+from chalicelib.domain.findings import Finding, Kind, Severity, seconds
 from chalicelib.domain.healing.treatment import MANAGED_TAG
 from chalicelib.domain.snapshot import Cpic, Interface, Node
 from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, Terrain, parse_address
@@ -89,7 +89,7 @@ def _leftovers(terrain: Terrain, node: Node, interface: Interface) -> Iterator[F
             f"aws ec2 unassign-private-ip-addresses --region {terrain.desired.region}"
             f" --network-interface-id {interface.id} --private-ip-addresses {address}",
             cause=f"interface {interface.id}",
-            patience_seconds=_seconds(LEAVING_TIME),
+            patience_seconds=seconds(LEAVING_TIME),
         )
 
 
@@ -112,10 +112,9 @@ def _odd_capacity(node: Node, row: NodeCapacity) -> Iterator[Finding]:
         Severity.WARNING if too_much else Severity.INFO,
         f"Node {node.name} {says}; by EC2's numbers it is {'not known' if by_ec2 is None else by_ec2}.",
         impact="None for now: plans go by the lower number. OVN-Kubernetes may place more there than fits.",
-        todo="The cloud network controller works the number out anew when the node's taints change; no address moves:\n"
-        f"oc adm cordon {node.name}\noc adm uncordon {node.name}",
+        todo=renewal([node], "works the number out anew"),
         cause=f"interface {getattr(node.egress_config, 'interface', node.name)}",
-        patience_seconds=_seconds(LEAVING_TIME),
+        patience_seconds=seconds(LEAVING_TIME),
     )
 
 
@@ -141,7 +140,3 @@ def _untagged(terrain: Terrain, of_nodes: list[tuple[Node, Interface]]) -> Itera
                 f" --region {terrain.desired.region} --resources {interface.id} --tags Key={MANAGED_TAG},Value=true",
                 cause=f"tag {MANAGED_TAG}",
             )
-
-
-def _seconds(time: timedelta) -> int:
-    return round(time.total_seconds())

@@ -1,7 +1,7 @@
 """One finding for each address that should serve and does not: what ails it, what is done, what a person can do.
 
 Belongs here: what is told, and severity. Does not belong here: telling troubles apart (`troubles`), deciding on
-remedies (`treatment`), what a person can do (`by_hand`), findings about zones and nodes (`diagnosis`).
+remedies (`treatment`), what a person can do (`by_hand`), findings about zones and nodes (`drift`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from chalicelib.domain.findings import Finding, Severity
+from chalicelib.domain.findings import Finding, Severity, seconds
 from chalicelib.domain.healing.by_hand import todo
 from chalicelib.domain.healing.remedies import Remedies
 from chalicelib.domain.healing.treatment import Need, Outlook, Step
@@ -104,15 +104,19 @@ def _severity(terrain: Terrain, outlook: Outlook | None, *, others_serve: bool) 
 
 
 def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | None, *, others_serve: bool) -> int:
-    """The controller's own tries; and where the policy still serves, the time that nodes take to come and go."""
+    """The controller's own tries; where the policy still serves, the time that nodes take to come and go; where its
+    zone's last node went a moment before the next one is there, that of a failover.
+    """
     patience = outlook.patience if outlook is not None else timedelta()
     address = parse_address(verdict.address)
     subnet = terrain.subnet_of(address) if address else None
     if others_serve and verdict.state is State.UNASSIGNED and subnet is not None and subnet.cidr in terrain.unsteady:
         patience = max(patience, LEAVING_TIME)
-    if verdict.state is State.UNASSIGNED and terrain.blinding and not _zone_is_lost(terrain, verdict):
-        patience = max(patience, FAILOVER_TIME)  # OVN-Kubernetes looks again when that node is Ready
-    return round(patience.total_seconds())
+    if _zone_is_lost(terrain, verdict):
+        soon = subnet is not None and subnet.cidr in terrain.joining
+    else:
+        soon = verdict.state is State.UNASSIGNED and bool(terrain.blinding)  # looked at again when that node is Ready
+    return seconds(max(patience, FAILOVER_TIME) if soon else patience)
 
 
 def _impact(verdict: Verdict, *, others: bool) -> str:

@@ -1,7 +1,8 @@
 """Which remedy fits one address that does not serve, and whether its time has come: the rules, address by address.
 
 Belongs here: trouble → remedy, and what must hold first. Does not belong here: telling troubles apart (`troubles`), all
-addresses together and what their objects remember (`remedies`), words for people beyond one clause (`diagnosis`).
+addresses together and what their objects remember (`remedies`), words for people beyond one clause
+(`address_findings`).
 
 - *kick*: change a label of ours on the EgressIP; OVN-Kubernetes looks again and moves nothing healthy.
 - *cycle*: take the one address out of the list, wait until its CloudPrivateIPConfig is gone, put it back. The object's

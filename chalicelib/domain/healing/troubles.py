@@ -1,7 +1,7 @@
 """What ails an address that does not serve: its verdict, told apart by cause as far as remedies differ.
 
 Belongs here: which trouble it is, and which interface stands in the way. Does not belong here: what is done about it
-(`remedies`), in which words it is told (`diagnosis`).
+(`remedies`), in which words it is told (`address_findings`).
 """
 
 from __future__ import annotations

@@ -159,16 +159,18 @@ def calm(record: FindingRecord, timing: Timing) -> timedelta:
 def gather(steps: Iterable[Step], now: datetime) -> tuple[Step, ...]:
     """The same steps, with findings of one cause told together.
 
-    A message that goes out takes along whatever of its cause is due, and effects that have not settled yet. What shows
-    after it waits for `GATHER`, unless it is worse than what people know. So does an end, for the ends of the others.
-    Once a day people are reminded of everything that is open, in one message.
+    A message that goes out takes along whatever of its cause is due, and effects that have not settled yet and need no
+    more patience than what it tells. What shows after it waits for `GATHER`, unless it is worse than what people know.
+    So does an end, for the ends of the others. Once a day people are reminded of everything that is open, in one
+    message.
     """
     steps = tuple(steps)
     by_group: dict[str, list[Step]] = {}
     for step in steps:
         by_group.setdefault(step.group, []).append(step)
     goes = {group: _what_goes(members, now) for group, members in by_group.items()}
-    steps = tuple(_with_its_group(step, goes[step.group]) for step in steps)
+    patience = {group: _patience(members) for group, members in by_group.items()}
+    steps = tuple(_with_its_group(step, goes[step.group], patience[step.group]) for step in steps)
     reminding = any(step.occasion is Occasion.REMINDER and not step.record.hushed for step in steps)
     return tuple(_in_digest(step) for step in steps) if reminding else steps
 
@@ -250,11 +252,17 @@ def _what_goes(members: list[Step], now: datetime) -> frozenset[Occasion]:
     return frozenset(going)
 
 
-def _with_its_group(step: Step, goes: frozenset[Occasion]) -> Step:
+def _patience(members: list[Step]) -> int:
+    """How long what is due of a group had to be there first, in seconds: the longest."""
+    due = (step for step in members if step.occasion in _BEGINNINGS)
+    return max((int(step.record.document.get("patience_seconds", 0)) for step in due), default=0)
+
+
+def _with_its_group(step: Step, goes: frozenset[Occasion], patience: int) -> Step:
     match step.occasion:
         case Occasion.NEW | Occasion.BACK | Occasion.RESOLVED if step.occasion not in goes:
             return replace(step, occasion=None, waits=True)
-        case None if _unsettled_effect(step) and Occasion.NEW in goes:
+        case None if Occasion.NEW in goes and _unsettled_effect(step, patience):
             return replace(step, occasion=Occasion.BACK if step.record.returns else Occasion.NEW, waits=False)
     return step
 
@@ -268,11 +276,12 @@ def _in_digest(step: Step) -> Step:
     return step
 
 
-def _unsettled_effect(step: Step) -> bool:
-    """Whether a message of its cause may take it along; not what is known to heal by itself for longer."""
+def _unsettled_effect(step: Step, patience: int) -> bool:
+    """Whether a message of its cause may take it along; not what may heal by itself for longer than what it tells."""
     record = step.record
-    fresh = record.state == SEEN and record.claimed_at is None and not record.document.get("patience_seconds")
-    return step.waits and step.present and step.has_cause and fresh
+    fresh = record.state == SEEN and record.claimed_at is None
+    soon = int(record.document.get("patience_seconds", 0)) <= patience
+    return step.waits and step.present and step.has_cause and fresh and soon
 
 
 def _can_wait(step: Step, members: list[Step], now: datetime) -> bool:

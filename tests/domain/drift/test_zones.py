@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.planning import plan
-from chalicelib.domain.snapshot import Snapshot
+from chalicelib.domain.remembered import Memo, Remembered
+from chalicelib.domain.snapshot import Node, Snapshot
 from tests import factories as make
-from tests.domain.reading import A, B, finding
+from tests.domain.reading import A, B, finding, found
 from tests.factories import known
 
 DESIRED = make.cluster(make.policy("ns", A, B))
@@ -26,14 +30,94 @@ def test_a_zone_that_waits_for_its_first_node_has_time() -> None:
     assert patience(make.snapshot("b", instances=instances)) == 25 * 60
 
 
-def test_a_zone_that_lost_its_nodes_is_told_at_once() -> None:
-    """A node that joins does not make up for the old one that can't carry any more."""
+def test_a_zone_that_lost_its_nodes_while_one_joins_has_the_time_of_a_failover() -> None:
+    """The node before went a moment too early: often that is over when people would be reading of it."""
     there = make.snapshot("b", instances=(*known(ELSEWHERE.instances), make.instance("a"), FIRST))
     nodes = (*known(there.nodes), make.node("a", ready=False))
-    assert patience(make.snapshot("b", instances=known(there.instances), nodes=nodes)) == 0
+    assert patience(make.snapshot("b", instances=known(there.instances), nodes=nodes)) == 2 * 60
 
 
-def test_a_zone_whose_address_was_asked_for_is_told_at_once() -> None:
+def test_a_zone_whose_address_was_asked_for_has_no_more_than_the_time_of_a_failover() -> None:
     """Its pods count on it: that they leave by another address meanwhile is news."""
     instances = (*known(ELSEWHERE.instances), FIRST)
-    assert patience(make.snapshot("b", instances=instances, egress_ips=(make.egress_ip("ns", A, B),))) == 0
+    assert patience(make.snapshot("b", instances=instances, egress_ips=(make.egress_ip("ns", A, B),))) == 2 * 60
+
+
+def test_a_zone_that_lost_its_nodes_and_gets_none_is_told_at_once() -> None:
+    """Nothing is on its way that would end it."""
+    there = make.snapshot("ab")
+    nodes = tuple(replace(node, ready=node.zone != make.zone_name("a")) for node in known(there.nodes))
+    assert patience(replace(there, nodes=nodes)) == 0
+
+
+def test_an_address_of_a_zone_has_as_much_time_as_its_zone() -> None:
+    """So that both are told in one message."""
+    instances = (*known(ELSEWHERE.instances), FIRST)
+    out = plan(make.snapshot("b", instances=instances, egress_ips=(make.egress_ip("ns", A, B),)), DESIRED)
+    assert {f.patience_seconds for f in out.findings if f.group == "zone eu-central-1a"} == {2 * 60}
+    assert len([f for f in out.findings if f.group == "zone eu-central-1a"]) == 2
+
+
+# Nodes of a lost zone
+
+
+def lost(nodes: int) -> Snapshot:
+    """Zone a is lost; it has this many nodes, the first without its annotation, the others not Ready."""
+    there = make.snapshot("ab", nodes)
+    return replace(there, nodes=tuple(_lost(node) for node in known(there.nodes)))
+
+
+def _lost(node: Node) -> Node:
+    if node.name == "node-a0":
+        return replace(node, egress_config=make.unreadable())
+    return replace(node, ready=node.zone != make.zone_name("a"))
+
+
+def test_a_lost_zone_says_what_ails_its_nodes() -> None:
+    """They are no findings of their own: one cause is one thing to read."""
+    planned = plan(lost(2), DESIRED)
+    zone = finding(planned, Kind.NO_ELIGIBLE_NODE)
+    assert zone.evidence[3:] == ("node-a0: annotation is missing", "node-a1: not Ready")
+    assert not found(planned, Kind.NODE_UNUSABLE)
+
+
+def test_a_lost_zone_says_how_to_make_a_ready_node_carry() -> None:
+    """For a node that lacks nothing but the annotation, and for no other."""
+    (first, *commands, last) = finding(plan(lost(2), DESIRED), Kind.NO_ELIGIBLE_NODE).todo.split("\n")
+    assert commands == ["oc adm cordon node-a0", "oc adm uncordon node-a0"]
+    assert first.startswith("The cloud network controller")
+    assert last.startswith("Bring a Ready, labelled node of machine pool egress-a back.")
+
+
+@pytest.mark.parametrize(("nodes", "said", "last"), [(8, 8, "node-a7: not Ready"), (11, 9, "and 3 more nodes")])
+def test_a_long_list_of_nodes_is_cut(nodes: int, said: int, last: str) -> None:
+    """Eight are enough to see what they have in common."""
+    evidence = finding(plan(lost(nodes), DESIRED), Kind.NO_ELIGIBLE_NODE).evidence[3:]
+    assert (len(evidence), evidence[-1]) == (said, last)
+
+
+def test_a_node_that_people_know_of_is_not_over_when_its_zone_is_lost() -> None:
+    """Its finding goes on, counted to the zone: to leave it out would tell people that it is well again."""
+    (before,) = found(plan(one_out("node-a1"), DESIRED), Kind.NODE_UNUSABLE)
+    memo = Memo(make.NOW - timedelta(minutes=30), make.NOW - timedelta(minutes=1))
+    memory = Remembered({before.fingerprint(DESIRED.name): memo})
+    (still,) = found(plan(lost(2), DESIRED, memory), Kind.NODE_UNUSABLE)
+    assert (still.subject, still.group) == ("node node-a1", "zone eu-central-1a")
+
+
+def test_a_node_that_was_well_meanwhile_is_not_known() -> None:
+    """What is remembered of it are its tries; its zone tells of it now."""
+    (before,) = found(plan(one_out("node-a1"), DESIRED), Kind.NODE_UNUSABLE)
+    memo = Memo(make.NOW - timedelta(minutes=30), make.NOW - timedelta(minutes=20), open=False)
+    assert not found(plan(lost(2), DESIRED, Remembered({before.fingerprint(DESIRED.name): memo})), Kind.NODE_UNUSABLE)
+
+
+def test_a_node_of_a_zone_that_nobody_wants_is_told_by_itself() -> None:
+    """No finding about the zone says so."""
+    elsewhere = make.cluster(make.policy("ns", B))
+    assert len(found(plan(lost(2), elsewhere), Kind.NODE_UNUSABLE)) == 2
+
+
+def one_out(name: str) -> Snapshot:
+    there = make.snapshot("ab", 2)
+    return replace(there, nodes=tuple(replace(n, ready=n.name != name) for n in known(there.nodes)))

@@ -19,6 +19,7 @@ from chalicelib.domain.remembered import NOTHING_REMEMBERED, Memo, Remembered
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, PoolCreation, PoolSpec
 from tests import factories as make
+from tests.domain.reading import found
 from tests.domain.world import apply_plan
 from tests.factories import known
 
@@ -42,10 +43,6 @@ def seen(view: OcmView | Unknown | None, **changes: Any) -> Snapshot:
 
 def in_ocm(planned: Plan) -> tuple[PoolAction, ...]:
     return tuple(action for action in planned.actions if isinstance(action, CreatePool | LabelPool))
-
-
-def found(planned: Plan, kind: Kind) -> tuple[Finding, ...]:
-    return tuple(finding for finding in planned.findings if finding.kind is kind)
 
 
 def one(planned: Plan, kind: Kind) -> Finding:

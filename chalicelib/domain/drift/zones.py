@@ -1,7 +1,7 @@
-"""From what was seen to findings: what is wrong with zones and nodes, what it means, what a person can do.
+"""What is wrong with zones: those that can't carry what they are asked for, or could not after losing one node.
 
-Reads nodes and capacity; decides nothing about changes. Findings about single addresses are `address_findings`; whether
-and when people are told is `usecases.tell`.
+Reads capacity; decides nothing about changes. Does not belong here: single nodes (`nodes`), single addresses
+(`address_findings`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.domain.capacity import NodeCapacity
-from chalicelib.domain.findings import Finding, Kind, Severity, some_of
+from chalicelib.domain.drift.nodes import renewal, wants_renewal
+from chalicelib.domain.findings import Finding, Kind, Severity, seconds, some_of
 from chalicelib.domain.plan import Allocation
 from chalicelib.domain.policies.placement import Placement
-from chalicelib.domain.snapshot import EgressIpConfig, Instance, Node, Subnet
-from chalicelib.domain.terrain import JOINING_TIME, LEAVING_TIME, REPLACING_TIME, Terrain
-from chalicelib.domain.verdicts import State, Verdict
+from chalicelib.domain.snapshot import Subnet
+from chalicelib.domain.terrain import FAILOVER_TIME, JOINING_TIME, LEAVING_TIME, Terrain
 
 MIN_FREE_ADDRESSES = 8
 """A subnet with fewer free addresses than this can hardly take a rolling replacement of its nodes."""
 
+MOST_NODES = 8
+"""A zone that is lost says of so many of its nodes what ails them."""
 
-def diagnose_capacity(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
+
+def diagnose_zones(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
     """Zones that can't carry what they are asked for, or could not after losing one node."""
     by_subnet: dict[str, list[Allocation]] = {}
     for allocation in placement.allocations:
@@ -125,11 +127,10 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             f"No node in {zone} ({cidr}) can carry an egress address;"
             f" {demand.total} {'is' if demand.total == 1 else 'are'} wanted there ({policies}).",
             impact="Pods of these policies leave by other zones' addresses, or by their node's where there is none.",
-            todo=f"Bring a Ready, labelled node of {terrain.pools_in(cidr)} back; the capacity report says of each node"
-            " why it can't. The addresses are then assigned by themselves.",
+            todo=_todo_for_lost(terrain, demand.subnet),
             cause=f"zone {zone}",
-            evidence=evidence,
-            patience_seconds=_seconds(JOINING_TIME) if _being_set_up(terrain, demand) else 0,
+            evidence=(*evidence, *_ailing_nodes(terrain, zone)),
+            patience_seconds=seconds(_time_without_nodes(terrain, demand)),
         )
     elif short := _shortfall(demand, len(eligible), capacity, policy, most):
         yield Finding(
@@ -142,7 +143,7 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             todo=f"Scale up {terrain.pools_in(cidr)}, or ask for fewer addresses in {zone}.",
             cause=f"shortfall {zone}",
             evidence=evidence,
-            patience_seconds=_seconds(LEAVING_TIME) if cidr in terrain.unsteady else 0,
+            patience_seconds=seconds(LEAVING_TIME) if cidr in terrain.unsteady else 0,
         )
     elif most > len(eligible) - 1 or demand.total > spare:
         yield Finding(
@@ -156,8 +157,41 @@ def _diagnose_subnet(terrain: Terrain, demand: _Demand) -> Iterator[Finding]:
             evidence=evidence,
             # Nothing shows, between a node that is gone and its successor, that one is to come, and then it has to
             # join: twenty minutes in all, more where a second one goes meanwhile. Egress works all the while.
-            patience_seconds=_seconds(JOINING_TIME),
+            patience_seconds=seconds(JOINING_TIME),
         )
+
+
+def lost_zones(terrain: Terrain, placement: Placement) -> frozenset[str]:
+    """Zones that are wanted and have no node that can carry: one finding tells of each, and of all nodes in it."""
+    wanted = {allocation.subnet_id for allocation in placement.allocations if allocation.subnet_id}
+    subnets = [terrain.subnet_by_id[subnet_id] for subnet_id in wanted]
+    alive = {row.zone for row in terrain.capacity.nodes if row.eligible}
+    return frozenset(s.zone for s in subnets if s.zone not in alive and not _successors(terrain, s))
+
+
+def _todo_for_lost(terrain: Terrain, subnet: Subnet) -> str:
+    back = (
+        f"Bring a Ready, labelled node of {terrain.pools_in(subnet.cidr)} back. The addresses are then assigned by"
+        " themselves."
+    )
+    renewable = [node for node in terrain.observed.nodes if node.zone == subnet.zone and wants_renewal(node)]
+    return f"{renewal(renewable[:MOST_NODES])}\n{back}" if renewable else back
+
+
+def _ailing_nodes(terrain: Terrain, zone: str) -> list[str]:
+    """What ails each labelled node of a zone that is lost."""
+    rows = [row for row in terrain.capacity.nodes if row.zone == zone and row.labelled and not row.eligible]
+    said = [f"{row.node}: {'; '.join(row.reasons)}" for row in rows[:MOST_NODES]]
+    return [*said, *([f"and {more} more nodes"] if (more := len(rows) - MOST_NODES) > 0 else [])]
+
+
+def _time_without_nodes(terrain: Terrain, demand: _Demand) -> timedelta:
+    """A zone whose first nodes are on their way has what these may take; one that lost all but a node that joins, what
+    a failover may take: it often needs no more, when the node before it went a moment too early.
+    """
+    if _being_set_up(terrain, demand):
+        return JOINING_TIME
+    return FAILOVER_TIME if demand.subnet.cidr in terrain.joining else timedelta()
 
 
 def _being_set_up(terrain: Terrain, demand: _Demand) -> bool:
@@ -179,89 +213,3 @@ def _shortfall(demand: _Demand, nodes: int, capacity: int, policy: str, most: in
     if demand.total > capacity:
         return f"{demand.total} addresses are wanted there and its nodes can carry {capacity}"
     return demand.short
-
-
-def diagnose_nodes(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
-    """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others.
-
-    Those of a zone that is wanted and has no other node are told with their zone, at once.
-    """
-    wanted = {allocation.zone for allocation in placement.allocations}
-    ripe = terrain.observed.taken_at - JOINING_TIME
-    for row, node in zip(terrain.capacity.nodes, sorted(terrain.observed.nodes, key=lambda n: n.name), strict=True):
-        if node.created_at > ripe or node.deleting:
-            continue
-        if node.assignable is not None and not row.eligible:
-            lives = _zone_lives(terrain, row)
-            waits = lives or row.zone not in wanted
-            yield Finding(
-                Kind.NODE_UNUSABLE,
-                f"node {node.name}",
-                Severity.WARNING,
-                f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
-                impact="Its zone has one node less for egress addresses.",
-                todo=_todo_for(node),
-                cause=f"nodes in {row.zone}" if lives else f"zone {row.zone}",
-                patience_seconds=_seconds(REPLACING_TIME) if waits and _comes_and_goes(row, node) else 0,
-            )
-        if node.host_addresses is None:
-            yield Finding(
-                Kind.NODE_UNUSABLE,
-                f"host-cidrs of node {node.name}",
-                Severity.CRITICAL,
-                f"Node {node.name} has no usable annotation k8s.ovn.org/host-cidrs.",
-                impact="Addresses that serve go on serving. While it is missing, OVN-Kubernetes drops every new"
-                " assignment and every failover in the cluster, without an event.",
-                todo="See why ovnkube-node does not run there (Look). This starts it anew; if that does not help,"
-                " replace the node:\noc -n openshift-ovn-kubernetes delete pod -l app=ovnkube-node --field-selector"
-                f" spec.nodeName={node.name}",
-            )
-
-
-def _seconds(time: timedelta) -> int:
-    return round(time.total_seconds())
-
-
-def _todo_for(node: Node) -> str:
-    """What a person can do about a labelled node that can carry nothing."""
-    if node.ready and not isinstance(node.egress_config, EgressIpConfig):
-        return (
-            "The cloud network controller writes the annotation when the node's taints change; no address moves:\n"
-            f"oc adm cordon {node.name}\noc adm uncordon {node.name}"
-        )
-    return "See what keeps it from being Ready, or its instance from running (Look), and replace it if it stays so."
-
-
-def _zone_lives(terrain: Terrain, row: NodeCapacity) -> bool:
-    return any(other.eligible for other in terrain.capacity.nodes if other.zone == row.zone)
-
-
-def _comes_and_goes(row: NodeCapacity, node: Node) -> bool:
-    """Whether the node may just be on its way out, away for a restart, or about to be given up for a new one."""
-    return not node.ready or any("instance" in reason for reason in row.reasons)
-
-
-def what_moves(terrain: Terrain, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
-    """Why the cluster is worth another look soon: nodes coming and going, addresses in transit. Sorted, no repeats."""
-    moving = {f"{v.address} is on its way ({v.cpic})" for v in verdicts if v.state is State.MOVING}
-    moving |= {f"{v.address} is out of EgressIP {v.policy} for a cycle" for v in verdicts if v.state is State.CYCLING}
-    moving |= {f"{cpic.address} is being released" for cpic in terrain.observed.cpics if cpic.deleting}
-    moving |= {f"EgressIP {eip.name} is being deleted" for eip in terrain.observed.egress_ips if eip.deleting}
-    row_by_node = {row.node: row for row in terrain.capacity.nodes}
-    for instance in terrain.observed.instances:
-        if instance.pool in terrain.pool_names:
-            node = terrain.node_by_instance.get(instance.id)
-            moving |= _moving_instance(terrain, instance, row_by_node[node.name] if node else None)
-    return tuple(sorted(moving))
-
-
-def _moving_instance(terrain: Terrain, instance: Instance, row: NodeCapacity | None) -> set[str]:
-    """Why an instance of the pools is not at rest, if it is not. `row` is its node's, None where it is no node."""
-    if instance.state in ("shutting-down", "stopping"):
-        return {f"instance {instance.id} ({instance.pool}) is {instance.state}"}
-    young = instance.launched_at > terrain.observed.taken_at - JOINING_TIME
-    if not young or instance.state not in ("pending", "running"):
-        return set()
-    if row is None:
-        return {f"instance {instance.id} ({instance.pool}) is {instance.state} and no node yet"}
-    return set() if row.eligible else {f"node {row.node} ({instance.pool}) is joining: {'; '.join(row.reasons)}"}
