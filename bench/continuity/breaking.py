@@ -225,7 +225,7 @@ def _node_stays_away(draw: Random, shape: Shape, at: float) -> Broken:
     def fall(site: Site) -> None:
         machines = site.rosa.life.machines(pool_of(zone))
         node = machines[int(which * len(machines))].node
-        noted.note(site, node)
+        noted.note(site, node, *([f"zone {zone}"] if len(machines) == 1 else []))  # with its only node a zone is lost
         site.rosa.accidents.not_ready(node)
 
     return Broken((Step(at, fall),), noted.names, lambda _site: True, JOINS_SECONDS)

@@ -115,7 +115,8 @@ def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | Non
     if _zone_is_lost(terrain, verdict):
         soon = subnet is not None and subnet.cidr in terrain.joining
     else:
-        soon = verdict.state is State.UNASSIGNED and bool(terrain.blinding)  # looked at again when that node is Ready
+        # Until a young node has its annotations, OVN-Kubernetes drops assignments; it looks again when that is Ready.
+        soon = verdict.state is State.UNASSIGNED and bool(terrain.blinding or terrain.joining)
     return seconds(max(patience, FAILOVER_TIME) if soon else patience)
 
 

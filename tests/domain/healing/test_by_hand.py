@@ -16,7 +16,7 @@ from chalicelib.domain.remembered import Remembered
 from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.spec import ClusterSpec, Mode
 from tests import factories as make
-from tests.domain.healing.test_remedies import (
+from tests.domain.healing.ailing import (
     CYCLE_A,
     DESIRED,
     LOST,
