@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from chalicelib import cli_pools, cli_silence, cli_what_if, text
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.approving import Approval
 from chalicelib.domain.findings import Severity
 from chalicelib.fleet import FleetError
 from chalicelib.problems import BadInput, NoSuchThing
@@ -235,7 +236,7 @@ def _visit(runtime: Runtime, name: str, arguments: argparse.Namespace, *, tell_p
         outside,
         pace_of(settings),
         run_id=f"{name}.cli.{started:%Y%m%dT%H%M%S}",
-        approved=arguments.approve,
+        approval=Approval(arguments.approve, started) if arguments.approve else None,
         settled=arguments.settled,
         runbooks=settings.runbooks,
     )

@@ -65,12 +65,19 @@ class InstanceChanged:
 
 @dataclass(frozen=True, slots=True)
 class VisitRequested:
-    """We asked ourselves to look at a cluster again. `attempt` counts revisits of a cluster in motion, from 1."""
+    """We asked ourselves to look at a cluster again.
+
+    Attributes:
+        attempt: Counts revisits of a cluster in motion, from 1.
+        approve, approved_at: Of an approved plan that was not finished, as in the order before.
+    """
 
     cluster: str
     attempt: int
     reason: str
     correlation_id: str
+    approve: str | None = None
+    approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class WorkOrder:
         reasons: Why, for the run's report; may be empty.
         attempt: 0 for a fresh wake-up, then the number of the revisit.
         approve: Digest of the plan that a person approved; None where nobody did.
+        approved_at: When they did.
     """
 
     run_id: str
@@ -89,6 +97,7 @@ class WorkOrder:
     attempt: int
     correlation_id: str
     approve: str | None = None
+    approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +117,14 @@ def parse_event(raw: object) -> InstanceChanged | VisitRequested | Malformed:
             case None:
                 return _instance_changed(document)
             case "visit":
+                approve, approved_at = _approval(document)
                 return VisitRequested(
                     cluster=text(document, "cluster", CLUSTER, "a cluster's name"),
                     attempt=number(document, "attempt", MOST_ATTEMPTS),
                     reason=text(document, "reason"),
                     correlation_id=text(document, "correlation_id"),
+                    approve=approve,
+                    approved_at=approved_at,
                 )
             case "retry-instance":
                 attempt = number(document, "attempt", MOST_ATTEMPTS)
@@ -136,13 +148,15 @@ def parse_work(body: str) -> WorkOrder | Malformed:
     try:
         document = Fields(read_json(body))
         member_of(document, KEEPER, ("work",))
+        approve, approved_at = _approval(document)
         return WorkOrder(
             run_id=text(document, "run_id"),
             cluster=text(document, "cluster", CLUSTER, "a cluster's name"),
             reasons=texts(document, "reasons"),
             attempt=number(document, "attempt", MOST_ATTEMPTS),
             correlation_id=text(document, "correlation_id"),
-            approve=None if document.value.get("approve") is None else text(document, "approve"),
+            approve=approve,
+            approved_at=approved_at,
         )
     except Malformed.Found as found:
         return found.malformed
@@ -167,10 +181,26 @@ def sqs_records(event: Mapping[str, Any]) -> tuple[SqsRecord, ...]:
         raise ValueError(f"not an SQS batch: Records[].messageId and .body are wanted ({error!r})") from error
 
 
-def encode_visit(cluster: str, attempt: int, reason: str, correlation_id: str) -> str:
+def encode_visit(
+    cluster: str,
+    attempt: int,
+    reason: str,
+    correlation_id: str,
+    *,
+    approve: str | None = None,
+    approved_at: datetime | None = None,
+) -> str:
     """The message that asks for another look at *cluster*: `parse_body` gives it back as `VisitRequested`."""
     return json.dumps(
-        {KEEPER: "visit", "cluster": cluster, "attempt": attempt, "reason": reason, "correlation_id": correlation_id}
+        {
+            KEEPER: "visit",
+            "cluster": cluster,
+            "attempt": attempt,
+            "reason": reason,
+            "correlation_id": correlation_id,
+            "approve": approve,
+            "approved_at": _time(approved_at),
+        }
     )
 
 
@@ -204,8 +234,22 @@ def encode_work(order: WorkOrder) -> str:
             "attempt": order.attempt,
             "correlation_id": order.correlation_id,
             "approve": order.approve,
+            "approved_at": _time(order.approved_at),
         }
     )
+
+
+def _approval(document: Fields) -> tuple[str | None, datetime | None]:
+    """Both fields of an approval. Orders of versions before this one do not say when it was given."""
+    there = [name for name in ("approve", "approved_at") if document.value.get(name) is not None]
+    return (
+        text(document, "approve") if "approve" in there else None,
+        document.moment("approved_at") if "approved_at" in there else None,
+    )
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def _instance_changed(event: Fields, attempt: int = 0) -> InstanceChanged:

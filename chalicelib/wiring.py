@@ -167,14 +167,16 @@ class Runtime:
     def _order(self, cluster: str, reason: str, approve: str | None) -> str:
         from chalicelib.usecases.route import order_visit
 
+        now = self.clock()
         return order_visit(
             cluster,
             self.adapters.queues,
-            self.clock(),
+            now,
             self.settings.window_seconds,
             reasons=(reason,),
             correlation_id=reason,
             approve=approve,
+            approved_at=now if approve else None,
         )
 
     # REST

@@ -237,12 +237,45 @@ MOMENTS = st.datetimes(
 )  # fmt: skip
 
 
+APPROVED = st.none() | st.just("3f9a0c71d2e4")
+
+
+REVISITS = st.builds(
+    VisitRequested,
+    cluster=NAMES,
+    attempt=ATTEMPTS,
+    reason=TEXTS,
+    correlation_id=TEXTS,
+    approve=APPROVED,
+    approved_at=st.none() | MOMENTS,
+)
+
+
 @laws
-@given(NAMES, ATTEMPTS, TEXTS, TEXTS)
-def test_a_visit_comes_back_as_it_was_sent(cluster: str, attempt: int, reason: str, correlation_id: str) -> None:
+@given(REVISITS)
+def test_a_visit_comes_back_as_it_was_sent(sent: VisitRequested) -> None:
     """What we put on the events queue is what we read from it."""
-    sent = VisitRequested(cluster, attempt, reason, correlation_id)
-    assert parse_body(encode_visit(cluster, attempt, reason, correlation_id)) == sent
+    body = encode_visit(
+        sent.cluster,
+        sent.attempt,
+        sent.reason,
+        sent.correlation_id,
+        approve=sent.approve,
+        approved_at=sent.approved_at,
+    )
+    assert parse_body(body) == sent
+
+
+def test_messages_of_earlier_versions_are_read() -> None:
+    """What is in the queues while a new version is deployed says nothing of an approval, or not when it was given."""
+    revisit = {"keeper": "visit", "cluster": "a", "attempt": 1, "reason": "r", "correlation_id": "c"}
+    assert parse_body(json.dumps(revisit)) == VisitRequested("a", 1, "r", "c")
+    order = {"keeper": "work", "run_id": "a.1", "cluster": "a", "reasons": [], "attempt": 0, "correlation_id": "c"}
+    assert parse_work(json.dumps({**order, "approve": "d"})) == WorkOrder("a.1", "a", (), 0, "c", "d")
+    for bad in ("yesterday", "2026-09-01T21:29:54", 5):
+        malformed = parse_work(json.dumps({**order, "approved_at": bad}))
+        assert isinstance(malformed, Malformed)
+        assert malformed.why.startswith("approved_at: ")
 
 
 @laws
@@ -268,7 +301,8 @@ ORDERS = st.builds(
     reasons=st.lists(TEXTS, max_size=4).map(tuple),
     attempt=ATTEMPTS,
     correlation_id=TEXTS,
-    approve=st.none() | st.just("3f9a0c71d2e4"),
+    approve=APPROVED,
+    approved_at=st.none() | MOMENTS,
 )
 
 

@@ -1,10 +1,11 @@
-"""Findings, silences and runs in one DynamoDB table. Losing the table loses who was told what, and no address.
+"""Findings, silences, runs and approved plans in one DynamoDB table. Losing it loses who was told what, no address.
 
 | item | pk | sk |
 | --- | --- | --- |
 | finding | `CLUSTER#<cluster>` | `FINDING#<fingerprint>` |
 | silence | `CLUSTER#<cluster>` | `SILENCE#<fingerprint>` |
 | run | `CLUSTER#<cluster>` | `RUN#<start, UTC>#<run id>`: sorted by time, whatever ids look like |
+| approved plan | `CLUSTER#<cluster>` | `APPROVED#<digest>`; there once it was begun |
 | last good visit | `GOOD` | `<cluster>`; `at` is when it ended |
 | where a run is | `RUN#<run id>` | `RUN`; `cluster` and `run` give the keys of the item above |
 
@@ -24,7 +25,7 @@ from chalicelib.adapters.aws_errors import error_code
 from chalicelib.adapters.errors import Rejected, Unreachable
 from chalicelib.domain.findings import Severity
 from chalicelib.domain.quiet import Silence
-from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.domain.records import ApprovedPlan, FindingRecord, RunRecord
 
 IAM_ACTIONS = frozenset({"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"})
 
@@ -32,6 +33,9 @@ RUN_DAYS = 30
 FINDING_DAYS = 90
 SILENCE_DAYS = 30
 """After its end: who silenced what stays known for a while."""
+
+APPROVED_DAYS = 1
+"""An approval holds for an hour; a day shows what was there to whoever looks into it."""
 
 DOCUMENT_BYTES = 380_000
 """DynamoDB takes items of 400 kB, names and keys included."""
@@ -160,6 +164,25 @@ class DynamoMemory:
         """The latest runs of a cluster, newest first, at most *limit*."""
         return tuple(_run(item) for item in self._query(cluster, "RUN#", newest=limit))
 
+    def fetch_approved(self, cluster: str, digest: str) -> ApprovedPlan | None:
+        """What was noted of the plan with that digest when it was begun, or None."""
+        item = self._call("GetItem", Key=_approved_key(cluster, digest), ConsistentRead=True).get("Item")
+        return _approved(item) if item else None
+
+    def store_approved(self, plan: ApprovedPlan) -> None:
+        """Write or replace the note of one plan; it expires after a day."""
+        item: Item = {
+            **_approved_key(plan.cluster, plan.digest),
+            "cluster": {"S": plan.cluster},
+            "digest": {"S": plan.digest},
+            "approved_at": {"S": _text(plan.approved_at)},
+            "actions": {"S": _json(sorted(plan.actions))},
+            "objections": {"S": _json(sorted(plan.objections))},
+            "expires_at": _expiry(plan.approved_at, APPROVED_DAYS),
+            **({"done": {"S": "yes"}} if plan.done else {}),
+        }
+        self._call("PutItem", Item=item)
+
     def _query(self, cluster: str, prefix: str, *, newest: int | None = None) -> list[Item]:
         """Items of the cluster by sort key, ascending; or the *newest*, descending."""
         return self._query_key(f"CLUSTER#{cluster}", prefix, newest=newest)
@@ -246,6 +269,10 @@ def _pointer_key(run_id: str) -> Item:
     return {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": "RUN"}}
 
 
+def _approved_key(cluster: str, digest: str) -> Item:
+    return {"pk": {"S": f"CLUSTER#{cluster}"}, "sk": {"S": f"APPROVED#{digest}"}}
+
+
 def _finding(item: Item) -> FindingRecord:
     optional: dict[str, Any] = {name: _moment(item, name) for name in MOMENTS}
     optional |= {name: item[name]["S"] for name in TEXTS if name in item}
@@ -293,6 +320,20 @@ def _run(item: Item) -> RunRecord:
             document=json.loads(item["document"]["S"]),
         )
     except (KeyError, ValueError) as error:
+        raise _foreign(item) from error
+
+
+def _approved(item: Item) -> ApprovedPlan:
+    try:
+        return ApprovedPlan(
+            cluster=item["cluster"]["S"],
+            digest=item["digest"]["S"],
+            approved_at=datetime.fromisoformat(item["approved_at"]["S"]),
+            actions=frozenset(json.loads(item["actions"]["S"])),
+            objections=frozenset(json.loads(item["objections"]["S"])),
+            done="done" in item,
+        )
+    except (KeyError, TypeError, ValueError) as error:
         raise _foreign(item) from error
 
 

@@ -2,7 +2,7 @@
 
 It counts what the plan takes away from addresses that serve now, and hears what the rehearsal objects to. A refusal
 names the numbers and carries the digest with which a person approves exactly this plan; a plan that changed in between
-has another digest and is refused again.
+has another digest and is refused again, unless it is what is left of the approved one (`approving`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.domain.actions import ApplyEgressIp, DeleteEgressIp
+from chalicelib.domain.approving import covers, objections_of
 from chalicelib.domain.findings import Finding, Kind, Severity, some_of
 from chalicelib.domain.plan import Plan
+from chalicelib.domain.records import ApprovedPlan
 from chalicelib.domain.snapshot import Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec
 
@@ -42,16 +44,29 @@ class UnsafePlan(Exception):
         super().__init__(" ".join(reasons))
 
 
-def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *, approved: str | None = None) -> None:
+def refuse_if_unsafe(
+    planned: Plan,
+    observed: Snapshot,
+    desired: ClusterSpec,
+    *,
+    approved: str | None = None,
+    begun: ApprovedPlan | None = None,
+    lapsed: str = "",
+) -> None:
     """Raise `UnsafePlan` where the plan would take a policy's last serving address, or too large a share of them, or
     where its rehearsal ended badly.
 
     Args:
         approved: Digest that a person has approved; the plan passes if it is this plan's.
+        begun: What was approved by that digest, where it has been begun; the plan passes if it is what is left of it.
+        lapsed: Why the approval that there was does not count, as a sentence.
     """
     if approved == planned.digest:
         return
     losses = serving_losses(planned, observed)
+    begun = begun if begun is not None and begun.digest == approved else None
+    if begun is not None and _is_left_of(begun, planned, losses):
+        return
     reasons = [
         f"It takes the last serving address of EgressIP {loss.egress_ip} ({some_of(loss.removed)}):"
         " its pods would leave with their nodes' addresses."
@@ -65,10 +80,13 @@ def refuse_if_unsafe(planned: Plan, observed: Snapshot, desired: ClusterSpec, *,
             f"It takes {len(removed)} of {len(serving)} serving addresses away"
             f" ({len(removed) / len(serving):.0%}; allowed unattended is {desired.max_change_share:.0%})."
         )
-    if planned.rehearsal is not None:
-        reasons += [objection.sentence for objection in planned.rehearsal.objections]
-    if approved is not None and reasons:
+    reasons += [objection.sentence for objection in objections_of(planned)]
+    if reasons and begun is not None:
+        reasons.append(f"It takes more than is left of the approved plan {approved}; this one is {planned.digest}.")
+    elif reasons and approved is not None:
         reasons.append(f"The approved digest {approved} is that of another plan; this one is {planned.digest}.")
+    elif reasons and lapsed:
+        reasons.append(lapsed)
     if reasons:
         raise UnsafePlan(tuple(reasons), planned.digest)
 
@@ -94,6 +112,13 @@ def serving_losses(planned: Plan, observed: Snapshot) -> tuple[Loss, ...]:
         removed = tuple(a for a in before if a in lost and a not in after)
         losses.append(Loss(action.name, removed, tuple(a for a in before if a in serving and a in after)))
     return tuple(losses)
+
+
+def _is_left_of(begun: ApprovedPlan, planned: Plan, losses: tuple[Loss, ...]) -> bool:
+    """Whether all that needs an approval is part of the approved plan; what needs none may stand beside it."""
+    losers = {loss.egress_ip for loss in losses if loss.removed}
+    taking = [a for a in planned.actions if isinstance(a, ApplyEgressIp | DeleteEgressIp) and a.name in losers]
+    return covers(begun, taking, objections_of(planned))
 
 
 def _carries_traffic(observed: Snapshot, egress_ip: str, address: str) -> bool:

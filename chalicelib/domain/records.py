@@ -1,12 +1,12 @@
-"""What is remembered between visits: findings with their history, silences, and runs.
+"""What is remembered between visits: findings with their history, silences, runs, and plans that a person approved.
 
-Losing it loses no address and no repair, only the memory of who was told what.
+Losing it loses no address and no repair, only the memory of who was told what, and an approval whose plan was begun.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -73,3 +73,28 @@ class RunRecord:
     status: str
     started_at: datetime
     document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedPlan:
+    """What a person approved, noted before it was begun. It approves nothing by itself (`approving`).
+
+    Attributes:
+        digest: The plan's.
+        approved_at: When the approval was given with which it was begun.
+        actions: Keys of its actions on EgressIPs, the only ones that can take a serving address.
+        objections: Keys of what its rehearsal objected to.
+        done: It was carried out: an approval given until then counts no more.
+    """
+
+    cluster: str
+    digest: str
+    approved_at: datetime
+    actions: frozenset[str] = frozenset()
+    objections: frozenset[str] = frozenset()
+    done: bool = False
+
+    @property
+    def carried_out(self) -> ApprovedPlan:
+        """The same, with nothing left."""
+        return replace(self, actions=frozenset(), objections=frozenset(), done=True)

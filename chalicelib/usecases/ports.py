@@ -14,7 +14,7 @@ from typing import Protocol
 from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount
 from chalicelib.domain.pools import MachinePool, NewPool, OcmCluster
 from chalicelib.domain.quiet import Silence
-from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.domain.records import ApprovedPlan, FindingRecord, RunRecord
 from chalicelib.domain.snapshot import (
     Cpic,
     EgressIp,
@@ -177,7 +177,7 @@ class Alerts(Protocol):
 
 
 class Memory(Protocol):
-    """What is remembered between visits. Losing it loses no address, only who was told what."""
+    """What is remembered between visits. Losing it loses no address, only who was told what, and what is approved."""
 
     def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
         """All stored findings of the cluster, resolved ones included, sorted by fingerprint."""
@@ -217,6 +217,14 @@ class Memory(Protocol):
 
     def fetch_runs(self, cluster: str, limit: int) -> tuple[RunRecord, ...]:
         """The latest runs of a cluster, newest first."""
+        ...
+
+    def fetch_approved(self, cluster: str, digest: str) -> ApprovedPlan | None:
+        """What was noted of the plan with that digest when it was begun, or None."""
+        ...
+
+    def store_approved(self, plan: ApprovedPlan) -> None:
+        """Write or replace the note of one plan."""
         ...
 
 

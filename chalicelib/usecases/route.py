@@ -83,10 +83,11 @@ def order_visit(
     correlation_id: str,
     attempt: int = 0,
     approve: str | None = None,
+    approved_at: datetime | None = None,
 ) -> str:
     """Put one visit on the work queue, or fold into the one of this window; returns its run id."""
     run_id = run_id_of(cluster, now, window_seconds, approve)
-    order = WorkOrder(run_id, cluster, reasons, attempt, correlation_id, approve)
+    order = WorkOrder(run_id, cluster, reasons, attempt, correlation_id, approve, approved_at)
     queues.send_work(encode_work(order), group=cluster, deduplication_id=run_id)
     return run_id
 
@@ -107,6 +108,9 @@ def route(
         match parse_body(record.body):
             case InstanceChanged() as event:
                 changed.append((record, event))
+            case VisitRequested(approve=str()) as request if request.cluster in fleet.clusters:
+                if not _order_approved(request, queues, now, window_seconds):
+                    routing.failed.append(record.message_id)
             case VisitRequested() as request if request.cluster in fleet.clusters:
                 wake = Wake(record.message_id, request.reason, request.correlation_id, request.attempt)
                 routing.wake(request.cluster, wake)
@@ -173,6 +177,25 @@ def _come_back(record: SqsRecord, event: InstanceChanged, queues: Queues, routin
         routing.failed.append(record.message_id)
     else:
         routing.outcomes["not known yet"] += 1
+
+
+def _order_approved(request: VisitRequested, queues: Queues, now: datetime, window_seconds: int) -> bool:
+    """What is left of an approved plan has a visit of its own: folded into another, its approval would be lost."""
+    try:
+        order_visit(
+            request.cluster,
+            queues,
+            now,
+            window_seconds,
+            reasons=(request.reason,),
+            correlation_id=request.correlation_id,
+            attempt=request.attempt,
+            approve=request.approve,
+            approved_at=request.approved_at,
+        )
+    except AdapterError:
+        return False
+    return True
 
 
 def _order(cluster: str, wakes: list[Wake], queues: Queues, now: datetime, window_seconds: int) -> str:

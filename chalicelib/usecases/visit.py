@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.approving import Approval
 from chalicelib.domain.capacity import CapacityReport, report_capacity
 from chalicelib.domain.findings import SEEN_IN_OCM, Finding, Kind
 from chalicelib.domain.guard import UnsafePlan, refusal_finding, refuse_if_unsafe
@@ -23,7 +24,9 @@ from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered, remembe
 from chalicelib.domain.snapshot import Known, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.domain.telling.messages import RUNBOOKS, Place
+from chalicelib.domain.terrain import all_known
 from chalicelib.usecases.act import Report, execute
+from chalicelib.usecases.approving import NOT_APPROVED, Standing, begin, finish, weigh
 from chalicelib.usecases.credential import keep_token
 from chalicelib.usecases.observe import observe
 from chalicelib.usecases.pools import PoolWriter
@@ -69,6 +72,7 @@ class Outcome:
         report: What was applied; None where nothing was tried (observe mode, or refused).
         credential: The finding that the cluster's token ends, where it could not be renewed.
         revisit_in: When to look again; None where the cluster is at rest, or has been looked at often enough.
+        approval: The approval that the next look needs too, because this visit could not carry out all of it.
     """
 
     run_id: str
@@ -79,6 +83,7 @@ class Outcome:
     started_at: datetime
     ended_at: datetime
     credential: tuple[Finding, ...] = ()
+    approval: Approval | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -130,14 +135,16 @@ def look(
     *,
     memory: Remembered = NOTHING_REMEMBERED,
     silences: tuple[Silence, ...] = (),
-    approved: str | None = None,
+    standing: Standing = NOT_APPROVED,
 ) -> Look:
     """Observe, plan, rehearse and judge; change nothing."""
     observed = observe(desired, outside.cluster, outside.ec2, outside.clock(), outside.ocm)
     planned = plan_rehearsed(observed, desired, memory)
     refusal = None
     try:
-        refuse_if_unsafe(planned, observed, desired, approved=approved)
+        refuse_if_unsafe(
+            planned, observed, desired, approved=standing.digest, begun=standing.begun, lapsed=standing.lapsed
+        )
     except UnsafePlan as error:
         refusal = error
     return Look(desired, observed, report_capacity(observed), planned, refusal, silences)
@@ -150,7 +157,7 @@ def visit(
     *,
     run_id: str,
     attempt: int = 0,
-    approved: str | None = None,
+    approval: Approval | None = None,
     settled: bool = False,
     runbooks: str = RUNBOOKS,
 ) -> Outcome:
@@ -158,7 +165,7 @@ def visit(
 
     Args:
         attempt: How many revisits led here; the pause to the next one doubles with it.
-        approved: Digest of the plan that a person approved, for one that the guard refuses.
+        approval: A person's, for a plan that the guard refuses.
         settled: A person says that what is wrong has been so for a while: remedies need not wait.
         runbooks: Where messages say that the runbooks are.
 
@@ -170,7 +177,8 @@ def visit(
     credential = keep_token(outside.token, started_at, may_write=enforce) if outside.token is not None else ()
     known = recall(desired.name, outside.memory)
     memory = replace(remembered(known.records, pace.timing.settle), vouched=settled)
-    seen = look(desired, outside, memory=memory, silences=known.silences, approved=approved)
+    standing = weigh(desired.name, approval, outside.memory, started_at)
+    seen = look(desired, outside, memory=memory, silences=known.silences, standing=standing)
     report, records = None, known.records
     if enforce and seen.refusal is None:
         if outside.memory is not None and outside.alerts is not None and known.error is None:
@@ -183,7 +191,7 @@ def visit(
                 timing=pace.timing,
                 quiet=seen.quiet(seen.findings),
             )
-        report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
+        report = _carry_out(seen, standing, outside)
     findings = (*credential, *seen.findings, *(report.findings if report else ()))
     bulletin = None
     if known.error is not None and outside.alerts is not None:
@@ -203,8 +211,24 @@ def visit(
             quiet=seen.quiet(findings),
             notes=seen.planned.notes,
         )
-    pause = _pause(seen, report, bulletin, pace, attempt)
-    return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential)
+    unfinished = _unfinished(standing, seen, report)
+    pause = _pause(seen, report, bulletin, pace, attempt, unfinished=unfinished is not None)
+    return Outcome(run_id, seen, report, bulletin, pause, started_at, outside.clock(), credential, unfinished)
+
+
+def _carry_out(seen: Look, standing: Standing, outside: Outside) -> Report:
+    """Do what is planned. Of an approved plan it is noted before what it was, and after that nothing is left of it."""
+    standing = begin(standing, seen.planned, outside.memory)
+    report = execute(seen.planned, outside.cluster, outside.ec2, outside.pools(seen.observed))
+    if not report.failed and all_known(seen.observed) is not None:
+        finish(standing, outside.memory)
+    return report
+
+
+def _unfinished(standing: Standing, seen: Look, report: Report | None) -> Approval | None:
+    """The approval, where the next visit has a use for it: something could not be read, or not all be done."""
+    blind = all_known(seen.observed) is None or (seen.refusal is not None and standing.unread)
+    return standing.approval if blind or (report is not None and report.failed) else None
 
 
 def _within_sight(
@@ -239,11 +263,13 @@ def recall(cluster: str, memory: Memory | None) -> Recalled:
         return Recalled(error=error)
 
 
-def _pause(seen: Look, report: Report | None, bulletin: Bulletin | None, pace: Pace, attempt: int) -> timedelta | None:
+def _pause(
+    seen: Look, report: Report | None, bulletin: Bulletin | None, pace: Pace, attempt: int, *, unfinished: bool
+) -> timedelta | None:
     """When to come back: while things move, after changes (to see that they took), and to let findings settle."""
     if attempt >= MOST_REVISITS:
         return None
-    moving = bool(seen.planned.moving) or bool(report and (report.applied or report.failed))
+    moving = unfinished or bool(seen.planned.moving) or bool(report and (report.applied or report.failed))
     if seen.planned.awaits:
         return pace.revisit  # what joins is there in minutes, and each doubled pause is time without the address
     if moving:

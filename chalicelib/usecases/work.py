@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from chalicelib.adapters.calls import CallCounter
 from chalicelib.adapters.errors import AdapterError
+from chalicelib.domain.approving import Approval
 from chalicelib.domain.records import RunRecord
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.events import WorkOrder, encode_visit
@@ -85,6 +86,13 @@ def pace_of(settings: Settings) -> Pace:
     return Pace(timing, timedelta(seconds=settings.revisit_seconds))
 
 
+def approval_of(order: WorkOrder) -> Approval | None:
+    """The approval that an order carries. One that does not say when it was given is as old as can be."""
+    if order.approve is None:
+        return None
+    return Approval(order.approve, order.approved_at or datetime.min.replace(tzinfo=UTC))
+
+
 def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Callable[[], datetime]) -> Worked:
     """Visit, remember the run, order the next visit.
 
@@ -110,7 +118,7 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
             pace_of(adapters.settings),
             run_id=order.run_id,
             attempt=order.attempt,
-            approved=order.approve,
+            approval=approval_of(order),
             runbooks=adapters.settings.runbooks,
         )
     except AdapterError as error:
@@ -121,7 +129,15 @@ def work(order: WorkOrder, desired: ClusterSpec, adapters: Adapters, clock: Call
     remembered = _remember(adapters.memory, RunRecord(order.run_id, desired.name, outcome.status, started_at, document))
     watched = _remember_good(adapters.memory, desired.name, outcome.ended_at)
     if outcome.revisit_in is not None:
-        again = encode_visit(desired.name, order.attempt + 1, f"revisit after {order.run_id}", order.correlation_id)
+        goes_on = outcome.approval is not None
+        again = encode_visit(
+            desired.name,
+            order.attempt + 1,
+            f"revisit after {order.run_id}",
+            order.correlation_id,
+            approve=order.approve if goes_on else None,
+            approved_at=order.approved_at if goes_on else None,
+        )
         adapters.queues.send_events([again], delay_seconds=int(outcome.revisit_in.total_seconds()))
     calls: Counter[str] = Counter()
     for (system, _), number in adapters.calls.take().items():

@@ -123,6 +123,12 @@ def remove_policy(lab: Lab) -> None:
     lab.new_process()  # the file is read anew at once, not within a minute
 
 
+def remove_policies(lab: Lab) -> None:
+    """All policies are taken out of the fleet file."""
+    lab.stage.put_fleet(lab.stage.default_fleet.partition("    policies:\n")[0] + "    policies: []\n")
+    lab.new_process()
+
+
 def replace_policy(lab: Lab) -> None:
     """A policy makes place in the fleet file for another, whose addresses lie in the same reserved ranges."""
     lab.play.put_policies(*REPLACED)

@@ -96,13 +96,24 @@ SITUATIONS = {
             seconds=130.0,
         ),
         Situation(
+            "policies-removed",
+            acts.remove_policies,
+            restore=acts.put_policy_back,
+            order=acts.approve,
+            again=acts.by_schedule,  # nobody approves what is left
+            seconds=130.0,
+            rows=lambda call: of_visits(call) and call.system in ("ec2", CLUSTER),
+            on_reads=frozenset(),
+        ),
+        Situation(
             "policy-replaced",
             acts.replace_policy,
             restore=acts.replace_it_back,
             order=acts.approve,
+            again=acts.by_schedule,  # nobody approves what is left
             seconds=130.0,
             rows=lambda call: of_visits(call) and call.system in ("ec2", CLUSTER),
-            told_of_kills=HALF_MADE | {"plan-refused"},  # what is left of an approved plan is another plan
+            told_of_kills=HALF_MADE,
             on_reads=frozenset(),
         ),
         Situation("rolling-replacement", acts.replace_a_node),

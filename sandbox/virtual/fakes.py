@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.adapters.errors import AdapterError, Unreachable
 from chalicelib.domain.quiet import Silence
-from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.domain.records import ApprovedPlan, FindingRecord, RunRecord
 from chalicelib.domain.telling.messages import Alert
 
 EVERYTHING = "*"
@@ -76,6 +76,7 @@ class FakeMemory(Failing):
         self.silences: dict[str, Silence] = {}
         self.good_visits: dict[str, datetime] = {}
         self.runs: dict[str, RunRecord] = {}
+        self.approved: dict[tuple[str, str], ApprovedPlan] = {}
 
     def fetch_findings(self, cluster: str) -> tuple[FindingRecord, ...]:
         """All records of the cluster."""
@@ -133,3 +134,13 @@ class FakeMemory(Failing):
         """The latest runs, newest first."""
         found = [record for record in self.runs.values() if record.cluster == cluster]
         return tuple(sorted(found, key=lambda record: record.started_at, reverse=True)[:limit])
+
+    def fetch_approved(self, cluster: str, digest: str) -> ApprovedPlan | None:
+        """The note of one plan."""
+        self._check("fetch_approved")
+        return self.approved.get((cluster, digest))
+
+    def store_approved(self, plan: ApprovedPlan) -> None:
+        """Write or replace a note."""
+        self._check("store_approved")
+        self.approved[plan.cluster, plan.digest] = plan

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from chalicelib.domain.approving import Approval
 from chalicelib.domain.spec import ClusterSpec
 from chalicelib.usecases.tell import Timing
 from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
@@ -44,7 +45,8 @@ class Keeper:
         rosa = self.rosa
         outside = Outside(rosa.cluster, rosa.ec2, rosa.clock, memory=self.memory, alerts=self.alerts)
         run_id = f"{self.desired.name}.{len(self.outcomes) + 1}"
-        outcome = visit(self.desired, outside, self.pace, run_id=run_id, attempt=attempt, approved=approved)
+        approval = Approval(approved, rosa.clock()) if approved else None
+        outcome = visit(self.desired, outside, self.pace, run_id=run_id, attempt=attempt, approval=approval)
         self.outcomes.append((rosa.now, outcome))
         return outcome
 
@@ -101,5 +103,5 @@ class Keeper:
     def fork(self, rosa: VirtualRosa) -> Keeper:
         """The same keeper, memory and all, at work on another cluster from here on."""
         memory, alerts = FakeMemory(), FakeAlerts(list(self.alerts.sent))
-        memory.findings = dict(self.memory.findings)
+        memory.findings, memory.approved = dict(self.memory.findings), dict(self.memory.approved)
         return replace(self, rosa=rosa, memory=memory, alerts=alerts, outcomes=[], _heard=0)

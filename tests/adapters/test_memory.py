@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.errors import NotFound, Throttled, Unreachable
 from chalicelib.adapters.memory import DOCUMENT_BYTES, IAM_ACTIONS, DynamoMemory, document_text
-from chalicelib.domain.records import FindingRecord, RunRecord
+from chalicelib.domain.records import ApprovedPlan, FindingRecord, RunRecord
 from sandbox.aws import AwsSandbox
 from sandbox.aws.faults import throttled
 from tests.adapters.wire import Reply, ScriptedServer
@@ -112,7 +112,8 @@ def test_a_dropped_finding_is_gone(memory: DynamoMemory) -> None:
 
 
 def test_when_items_expire(memory: DynamoMemory, aws_sandbox: AwsSandbox) -> None:
-    """Findings are forgotten 90 days after they were last seen, runs and their pointers after 30."""
+    """Findings are forgotten 90 days after they were last seen, runs and their pointers after 30, approvals after 1."""
+    memory.store_approved(APPROVED)
     memory.store_finding(finding(last_seen=NOW + timedelta(days=5)))
     memory.store_run(run())
     days = {
@@ -120,6 +121,7 @@ def test_when_items_expire(memory: DynamoMemory, aws_sandbox: AwsSandbox) -> Non
         for key, item in items(aws_sandbox).items()
     }
     assert {key: round(value, 2) for key, value in days.items()} == {
+        ("CLUSTER#prod", "APPROVED#3f9a0c71d2e4"): 1,
         ("CLUSTER#prod", "FINDING#f1"): 95,
         ("CLUSTER#prod", "RUN#2026-03-01T12:00:00.250000Z#r1"): 30,
         ("RUN#r1", "RUN"): 30,
@@ -158,6 +160,31 @@ def test_times_sort_whatever_zone_and_fraction(memory: DynamoMemory) -> None:
     for number, start in enumerate(starts):
         memory.store_run(run(f"r{number}", started_at=start))
     assert [record.run_id for record in memory.fetch_runs("prod", 9)] == ["r2", "r1", "r0"]
+
+
+APPROVED = ApprovedPlan("prod", "3f9a0c71d2e4", NOW, frozenset({"a1", "b2"}), frozenset({"jams ns 10.0.0.9"}))
+
+
+def test_an_approved_plan_comes_back_as_it_was(memory: DynamoMemory) -> None:
+    """By cluster and digest, to the microsecond; a later note of the same plan replaces it."""
+    memory.store_approved(APPROVED)
+    assert memory.fetch_approved("prod", APPROVED.digest) == APPROVED
+    assert memory.fetch_approved("test", APPROVED.digest) is None
+    assert memory.fetch_approved("prod", "000000000000") is None
+    assert memory.fetch_findings("prod") == ()
+    memory.store_approved(APPROVED.carried_out)
+    assert memory.fetch_approved("prod", APPROVED.digest) == ApprovedPlan("prod", APPROVED.digest, NOW, done=True)
+
+
+def test_a_note_of_somebody_else_is_not_taken_for_ours(memory: DynamoMemory, aws_sandbox: AwsSandbox) -> None:
+    """What was approved is not guessed from half an item."""
+    memory.store_approved(APPROVED)
+    key = ("CLUSTER#prod", f"APPROVED#{APPROVED.digest}")
+    item = items(aws_sandbox)[key]
+    for broken in ({"actions": {"S": "3"}}, {"approved_at": {"S": "today"}}):
+        aws_sandbox.client("dynamodb").put_item(TableName="memory", Item={**item, **broken})
+        with pytest.raises(Unreachable, match="was not written by us"):
+            memory.fetch_approved("prod", APPROVED.digest)
 
 
 def test_many_large_runs_are_read_page_by_page(memory: DynamoMemory, aws_sandbox: AwsSandbox) -> None:

@@ -172,6 +172,23 @@ def test_a_revisit_of_a_cluster_that_left_the_fleet_is_dropped() -> None:
     assert routing.failed == []
 
 
+def test_what_is_left_of_an_approved_plan_has_a_visit_of_its_own() -> None:
+    """Its approval goes with it and nowhere else; what cannot be ordered is given back to SQS."""
+    rig = Rig()
+    approved = encode_visit("demo", 2, "revisit", "e-1", approve="3f9a0c71d2e4", approved_at=factories.NOW)
+    rig.route(encode_visit("demo", 1, "revisit", "e-2"), approved, ec2_event(OURS))
+    window = int(factories.NOW.timestamp()) // WINDOW
+    assert [(order.run_id, order.approve, order.approved_at, order.attempt) for order in rig.orders] == [
+        (f"demo.{window}.3f9a0c71d2e4", "3f9a0c71d2e4", factories.NOW, 2),
+        (f"demo.{window}", None, None, 0),
+    ]
+    assert rig.orders[0].reasons == ("revisit",)
+    rig.queues.broken = lambda _group: Unreachable("SQS", "SendMessage", "500")
+    assert rig.route(approved).failed == ["m-0"]
+    gone = encode_visit("gone", 2, "revisit", "e-1", approve="3f9a0c71d2e4", approved_at=factories.NOW)
+    assert rig.route(gone).outcomes == {"no such cluster": 1}
+
+
 def test_an_order_carries_its_reasons_and_the_events_of_its_run_can_be_traced() -> None:
     """From event to run: the correlation ids are in the routing's record, the first one in the order."""
     rig = Rig()

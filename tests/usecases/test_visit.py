@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.errors import Conflict, Denied, Unreachable
+from chalicelib.domain.approving import Approval
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.spec import ClusterSpec, Mode
 from chalicelib.usecases.documents import visit_document
@@ -34,7 +35,8 @@ class World:
 
     def visit(self, *, attempt: int = 0, approved: str | None = None) -> Outcome:
         outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, token=self.token)
-        return visit(self.desired, outside, PACE, run_id="demo.1", attempt=attempt, approved=approved)
+        approval = Approval(approved, self.clock()) if approved else None
+        return visit(self.desired, outside, PACE, run_id="demo.1", attempt=attempt, approval=approval)
 
     def settle(self) -> None:
         """Bring the cluster to rest: applied, assigned, nothing left to plan."""
