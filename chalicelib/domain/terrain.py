@@ -177,6 +177,12 @@ class Terrain:
         """The subnet that contains the address; subnets of a VPC never overlap."""
         return self._subnets.find(address)
 
+    def homes_of(self, egress_ip: EgressIp) -> Mapping[IPv4Network, int]:
+        """How many addresses the object lists in each subnet."""
+        parsed = (parse_address(text) for text in egress_ip.spec.addresses)
+        subnets = (self.subnet_of(address) for address in parsed if address is not None)
+        return Counter(subnet.cidr for subnet in subnets if subnet is not None)
+
     def reservation_of(self, address: IPv4Address, subnet_id: str) -> Reservation | None:
         """The reservation that covers the address, whoever's. EC2 lets no two of a subnet overlap."""
         index = self._reservations.get(subnet_id)
@@ -310,11 +316,9 @@ def _faltering(terrain: Terrain) -> Iterable[IPv4Network]:
         if row.labelled and not row.eligible and row.subnet is not None:
             yield row.subnet
     for there in filter(is_our_object, terrain.observed.egress_ips):
-        parsed = (parse_address(text) for text in there.spec.addresses)
-        homes = Counter(terrain.subnet_of(address) for address in parsed if address is not None)
-        yield from (
-            home.cidr for home, listed in homes.items() if home and listed > len(terrain.eligible_in(home.cidr))
-        )
+        for home, listed in terrain.homes_of(there).items():
+            if listed > len(terrain.eligible_in(home)):
+                yield home
 
 
 def _blinding(terrain: Terrain) -> Iterable[str]:

@@ -33,8 +33,8 @@ def diagnose_zones(terrain: Terrain, placement: Placement) -> Iterator[Finding]:
             by_subnet.setdefault(allocation.subnet_id, []).append(allocation)
     for subnet_id, here in sorted(by_subnet.items()):
         subnet = terrain.subnet_by_id[subnet_id]
-        asked, short = placement.asked_in[subnet_id], placement.short.get(subnet_id, "")
-        demand = _Demand(subnet, here, asked, short)
+        asked, waiting = placement.asked_in[subnet_id], placement.waiting_in[subnet_id]
+        demand = _Demand(subnet, here, asked, waiting, placement.short.get(subnet_id, ""))
         if successors := _successors(terrain, subnet):
             yield _subnet_changed(demand, successors)
             continue
@@ -82,18 +82,20 @@ class _Demand:
 
     Attributes:
         asked: Addresses that the cluster is asked for there once the plan is applied, other people's included.
+        waiting: Addresses that it would be asked for besides, if there were room.
         short: Why something more that is wanted has no room there; empty where all has.
     """
 
     subnet: Subnet
     allocations: list[Allocation]
     asked: int
+    waiting: int
     short: str
 
     @property
     def total(self) -> int:
         """Addresses that the cluster would be asked for if there were room."""
-        return self.asked + sum(1 for allocation in self.allocations if allocation.held)
+        return self.asked + self.waiting
 
     @property
     def largest_policy(self) -> tuple[str, int]:
@@ -179,8 +181,10 @@ def _todo_for_lost(terrain: Terrain, subnet: Subnet) -> str:
 
 
 def _ailing_nodes(terrain: Terrain, zone: str) -> list[str]:
-    """What ails each labelled node of a zone that is lost."""
-    rows = [row for row in terrain.capacity.nodes if row.zone == zone and row.labelled and not row.eligible]
+    """What ails each node of a zone that is lost: of those that are labelled, or are to be."""
+    of_pools = (terrain.node_by_instance.get(i.id) for i in terrain.observed.instances if i.pool in terrain.pool_names)
+    meant = {node.name for node in of_pools if node is not None}
+    rows = [row for row in terrain.capacity.nodes if row.zone == zone and (row.labelled or row.node in meant)]
     said = [f"{row.node}: {'; '.join(row.reasons)}" for row in rows[:MOST_NODES]]
     return [*said, *([f"and {more} more nodes"] if (more := len(rows) - MOST_NODES) > 0 else [])]
 

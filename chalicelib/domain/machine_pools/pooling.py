@@ -18,7 +18,7 @@ from chalicelib.domain.pools import MachinePool, OcmView
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Unknown
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.terrain import JOINING_TIME, Terrain
+from chalicelib.domain.terrain import JOINING_TIME, Terrain, is_our_object
 from chalicelib.domain.wished_pools import WishedPool
 
 FIRST_PAUSE = timedelta(minutes=10)
@@ -227,22 +227,28 @@ class _Planner:
 
     def _label_missing(self, pool: MachinePool, repaired_by: str, again_at: datetime | None) -> Finding:
         """Told at once where the pool had it: whoever took it off will do so again, and the repair leaves no trace."""
-        taken = self._nodes_have_it(pool)
+        taken, carried = self._nodes_have_it(pool), self._carried(pool)
+        why = ""
+        todo = "" if repaired_by else _GIVE.format(pool=pool.name)
+        if taken:
+            why, todo = ", though its nodes have it: somebody took it off", _FIND_WRITER.format(pool=pool.name)
+        elif carried:
+            why = ", and so do its nodes, though addresses were assigned there before"
+            todo = f"If it had the label before: {_FIND_WRITER.format(pool=pool.name)}"
         return Finding(
             Kind.POOL_LABEL_MISSING,
             f"machine pool {pool.name}",
             Severity.WARNING,
-            f"Machine pool {pool.name} lacks the label {ASSIGNABLE_LABEL} in OCM"
-            f"{', though its nodes have it: somebody took it off' if taken else ''}.",
+            f"Machine pool {pool.name} lacks the label {ASSIGNABLE_LABEL} in OCM{why}.",
             impact="Nodes that it has keep theirs. Those that it gets from now on are born without, and carry none."
             if self.ground.hosted
             else "The platform takes it off the pool's nodes as well; then OVN-Kubernetes takes their addresses away.",
-            todo=_FIND_WRITER.format(pool=pool.name) if taken else "" if repaired_by else _GIVE.format(pool=pool.name),
+            todo=todo,
             repaired_by=repaired_by,
             remedy="" if repaired_by or again_at is None else f"it is put back at {again_at:%H:%M} UTC",
             cause=f"labels of machine pool {pool.name}",
             evidence=(f"labels: {_in_words(pool)}",),
-            certain=taken,
+            certain=taken or carried,
         )
 
     def _nodes_have_it(self, pool: MachinePool) -> bool:
@@ -250,6 +256,15 @@ class _Planner:
         mine = (i.id for i in self.terrain.observed.instances if i.pool == pool.name)
         nodes = (self.terrain.node_by_instance.get(instance_id) for instance_id in mine)
         return any(node is not None and node.assignable is not None for node in nodes)
+
+    def _carried(self, pool: MachinePool) -> bool:
+        """Whether its subnets carried addresses that nothing there can carry now: objects of ours list them, which
+        they did not before there was a node for them.
+        """
+        terrain = self.terrain
+        mine = (terrain.subnet_by_id.get(i.subnet_id) for i in terrain.observed.instances if i.pool == pool.name)
+        lost = {subnet.cidr for subnet in mine if subnet is not None and not terrain.eligible_in(subnet.cidr)}
+        return any(lost & terrain.homes_of(eip).keys() for eip in terrain.observed.egress_ips if is_our_object(eip))
 
     def _count(self, pool: MachinePool) -> None:
         """Fewer machines than the pool is to have: on their way at first, a finding when they do not come."""

@@ -37,6 +37,8 @@ class Placement:
 
     Attributes:
         asked_in: Addresses asked for in each subnet once the plan is applied, whoever asks, by subnet id.
+        waiting_in: Addresses wanted in each subnet and not among these: not asked for yet, and nothing is left of them
+            from earlier, as of one that a cycle has taken out and that is still being released.
         short: Why a subnet has no room for something wanted there, by subnet id.
         incomplete: Policies of which something wanted could not be placed: nothing may be taken from them meanwhile.
     """
@@ -45,6 +47,7 @@ class Placement:
     findings: list[Finding] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
     asked_in: Counter[str] = field(default_factory=Counter)
+    waiting_in: Counter[str] = field(default_factory=Counter)
     short: dict[str, str] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
 
@@ -301,6 +304,8 @@ class _Placer:
     def _append(self, wish: _Wish, address: IPv4Address, subnet: Subnet, *, held: str) -> None:
         source = self._source(wish, address)
         self.out.allocations.append(Allocation(wish.policy.name, address, subnet.id, subnet.zone, source, held))
+        if held and address not in self.room.asked:
+            self.out.waiting_in[subnet.id] += 1
 
     def _source(self, wish: _Wish, address: IPv4Address) -> str:
         if wish.policy.per_zone is None:

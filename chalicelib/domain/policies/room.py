@@ -24,11 +24,13 @@ class Room:
             CloudPrivateIPConfig still holds. What a plan takes away is left out: it makes room for its replacement.
 
     Attributes:
-        asked_in: How many addresses are asked for in each subnet, by subnet id.
+        asked: Addresses that stay asked for, and lie in a subnet.
+        asked_in: How many addresses are asked for in each subnet, by subnet id; what is taken later included.
     """
 
     def __init__(self, terrain: Terrain, asked: Mapping[str, Iterable[IPv4Address]]) -> None:
         self._terrain = terrain
+        self.asked: set[IPv4Address] = set()
         self.asked_in: Counter[str] = Counter()
         self._carriers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """Nodes that carry, or will carry, an address of an EgressIP in a subnet."""
@@ -63,12 +65,11 @@ class Room:
 
     def _distinct(self, asked: Mapping[str, Iterable[IPv4Address]]) -> Iterable[tuple[str, IPv4Address, Subnet]]:
         """Every address once, in a fixed order, with its subnet; what is outside every subnet has no place anyway."""
-        seen: set[IPv4Address] = set()
         for egress_ip in sorted(asked):
             for address in sorted(asked[egress_ip]):
                 subnet = self._terrain.subnet_of(address)
-                if address not in seen and subnet is not None:
-                    seen.add(address)
+                if address not in self.asked and subnet is not None:
+                    self.asked.add(address)
                     yield egress_ip, address, subnet
 
     def why_none(self, egress_ip: str, subnet: Subnet) -> str:

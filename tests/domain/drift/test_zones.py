@@ -11,6 +11,7 @@ from chalicelib.domain.findings import Kind
 from chalicelib.domain.planning import plan
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.snapshot import Node, Snapshot
+from chalicelib.domain.spec import PoolSpec
 from tests import factories as make
 from tests.domain.reading import A, B, finding, found
 from tests.factories import known
@@ -79,6 +80,21 @@ def test_a_lost_zone_says_what_ails_its_nodes() -> None:
     zone = finding(planned, Kind.NO_ELIGIBLE_NODE)
     assert zone.evidence[3:] == ("node-a0: annotation is missing", "node-a1: not Ready")
     assert not found(planned, Kind.NODE_UNUSABLE)
+
+
+def test_a_lost_zone_names_the_nodes_of_its_pools_that_lost_their_label() -> None:
+    """Not those of other pools: they were never meant to carry."""
+    there = make.snapshot("ab")
+    nodes = tuple(replace(n, assignable=None) if n.zone == make.zone_name("a") else n for n in known(there.nodes))
+    other = make.node("a", 5, assignable=None)
+    observed = replace(
+        there,
+        nodes=(*nodes, other),
+        instances=(*known(there.instances), make.instance("a", 5, pool="workers")),
+    )
+    listed = make.cluster(make.policy("ns", A, B), machine_pools=(PoolSpec("egress-a"), PoolSpec("egress-b")))
+    evidence = finding(plan(observed, listed), Kind.NO_ELIGIBLE_NODE).evidence[3:]
+    assert evidence == ("node-a0: label k8s.ovn.org/egress-assignable is missing",)
 
 
 def test_a_lost_zone_says_how_to_make_a_ready_node_carry() -> None:

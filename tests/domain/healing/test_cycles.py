@@ -133,6 +133,15 @@ def test_a_cycled_address_stays_out_until_nothing_is_left_of_it(observed: Snapsh
     assert f"{A} is out of EgressIP ns for a cycle" in planned.moving
 
 
+@pytest.mark.parametrize("cpic", [{"deleting": True}, None])
+def test_a_cycled_address_is_wanted_once(cpic: dict[str, Any] | None) -> None:
+    """What is still being released and what is to be put back are one address: its zone has room for it."""
+    out = broken(**OUT, cpic=cpic, claimed="", on="")
+    observed = replace(out, nodes=tuple(with_capacity(node, 1) for node in known(out.nodes)))
+    told_of_zones = [f.summary for f in plan(observed, DESIRED).findings if f.subject.startswith("zone ")]
+    assert told_of_zones == []
+
+
 def test_a_cycled_address_is_put_back_without_any_memory() -> None:
     """The label says all that is needed: a lost table or another machine's command line finishes the cycle."""
     observed = broken(**OUT, cpic=None, claimed="", on="")

@@ -16,7 +16,7 @@ from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
 from chalicelib.domain.pools import NewPool, OcmView, Scaling, Taint
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Memo, Remembered
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Snapshot, Unknown
+from chalicelib.domain.snapshot import ASSIGNABLE_LABEL, MARK_LABEL, Node, Snapshot, Unknown
 from chalicelib.domain.spec import ClusterSpec, PoolCreation, PoolSpec
 from tests import factories as make
 from tests.domain.reading import found
@@ -61,6 +61,32 @@ def test_a_pool_gets_the_label_beside_those_it_has() -> None:
     assert action.after == {"team": "net", "tier": "front", **MARKED}
     assert action.summary == f"label machine pool egress-a: +{ASSIGNABLE_LABEL}, 2 other labels kept"
     assert one(planned, Kind.POOL_LABEL_MISSING).repaired_by == action.summary
+
+
+@pytest.mark.parametrize(
+    ("listed", "labelled", "said"),
+    [
+        (("10.10.100.253",), False, ", and so do its nodes, though addresses were assigned there before."),
+        (("10.10.150.253",), False, " in OCM."),
+        (("10.10.100.253",), True, ", though its nodes have it: somebody took it off."),
+    ],
+)
+def test_a_pool_that_lost_its_label_with_its_nodes_is_told_at_once(
+    listed: tuple[str, ...], labelled: bool, said: str
+) -> None:
+    """Once it is put back nothing would show why the addresses were out; not for one that is new to the fleet file."""
+    there = make.snapshot("ab")
+    nodes = tuple(node if labelled else unlabelled(node, "a") for node in known(there.nodes))
+    observed = replace(there, ocm=make.ocm_view(UNLABELLED), nodes=nodes, egress_ips=(make.egress_ip("ns", *listed),))
+    desired = replace(fleet(PoolSpec("egress-a")), policies=(make.policy("ns", *listed),))
+    finding = one(plan(observed, desired), Kind.POOL_LABEL_MISSING)
+    assert finding.summary.endswith(said)
+    assert finding.settles is said.endswith("OCM.")
+    assert ("Find who writes" in finding.todo) is not finding.settles
+
+
+def unlabelled(node: Node, zone: str) -> Node:
+    return replace(node, assignable=None) if node.zone == make.zone_name(zone) else node
 
 
 @pytest.mark.parametrize("value", ["", "true", "false"])
