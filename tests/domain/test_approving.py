@@ -15,7 +15,7 @@ from chalicelib.domain.planning import plan
 from chalicelib.domain.records import ApprovedPlan
 from chalicelib.domain.rehearsing.rehearsal import Objection, Rehearsal
 from chalicelib.domain.snapshot import Snapshot
-from chalicelib.domain.spec import ClusterSpec
+from chalicelib.domain.spec import ClusterSpec, PolicySpec
 from tests import factories as make
 from tests.domain.world import converge
 from tests.factories import known
@@ -67,6 +67,20 @@ def test_what_is_left_of_an_approved_plan_passes() -> None:
     assert [type(action).__name__ for action in left.actions] == ["ReleaseReservation", "DeleteEgressIp"]
     assert left.digest != whole.digest
     assert judge(left, half, approved(whole)) == ""
+
+
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [((DB, make.policy("new", "10.10.200.20")), "new"), ((make.policy("db", per_zone=2),), "db")],
+    ids=["a new policy", "a policy with more addresses"],
+)
+def test_what_needs_nobody_may_stand_beside_what_is_left(beside: tuple[PolicySpec, ...], name: str) -> None:
+    """The fleet file asks for more meanwhile: that takes addresses from nobody."""
+    whole = plan(rested(), make.cluster(DB))
+    half = without(rested(), "api")
+    more = plan(half, make.cluster(*beside))
+    assert [action.name for action in more.actions if isinstance(action, ApplyEgressIp)] == [name]
+    assert judge(more, half, approved(whole), make.cluster(*beside)) == ""
 
 
 def test_one_more_loss_is_refused_whole() -> None:

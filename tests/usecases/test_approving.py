@@ -212,6 +212,36 @@ def test_nothing_beyond_what_was_approved_is_done_with_it() -> None:
     assert "It takes more than is left of the approved plan" in refused(desk, desk.approval)
 
 
+def test_only_the_approved_plan_itself_is_noted() -> None:
+    """What passes beside an approval, being harmless or a part of it, becomes no part of what was approved."""
+    desk = Desk()
+    desk.keeper.wishes(replace(BEFORE, policies=(*BEFORE.policies, policy("new", "10.10.200.250"))))
+    outcome = desk.visit(desk.approval)
+    assert outcome is not None
+    assert outcome.status == "done"
+    assert "new" in desk.objects
+    assert desk.memory.approved == {}
+    desk = half_done()
+    note = desk.memory.approved["demo", desk.approval.digest]
+    desk.keeper.rosa.cluster.fail("delete_egress_ip")
+    desk.visit(desk.approval)
+    assert desk.memory.approved["demo", desk.approval.digest] == note
+
+
+def test_a_visit_that_saw_nothing_leaves_the_note_as_it_is() -> None:
+    """An empty plan of a cluster that could not be read is not the end of what was begun."""
+    desk = half_done()
+    desk.keeper.rosa.ec2.fail("fetch_interfaces")
+    blind = desk.visit(desk.approval)
+    assert blind is not None
+    assert blind.status == "failed"
+    desk.keeper.rosa.ec2.heal()
+    outcome = desk.visit(desk.approval)
+    assert outcome is not None
+    assert outcome.status == "done"
+    assert not desk.objects & {"api", "web"}
+
+
 def test_an_approval_ends_with_its_hour() -> None:
     """What comes back from a dead-letter queue the next day is refused, begun or not."""
     desk = half_done()
@@ -374,6 +404,7 @@ def test_a_plan_of_which_something_failed_is_finished_by_the_revisit() -> None:
     """The approval goes with it, and the time at which it was given; when all is done it goes no further."""
     desk = Desk()
     functions = Functions(desk)
+    desk.later(45)
     desk.keeper.rosa.cluster.fail("delete_egress_ip", Unreachable("cluster API", "delete", "503"))
     assert functions.work(order_of(desk.approval)).outcome.status == "failed"
     desk.keeper.rosa.cluster.heal()
