@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.cli import main
+from sandbox.kube.faults import Fault
 from sandbox.stage import Stage, fleet_text
 from tests.e2e.test_main_job import POLICIES, scenario
 from tests.test_answers import problems
@@ -150,6 +151,35 @@ def test_a_refused_plan_ends_with_3_and_its_digest_lets_it_through(stage: Stage,
     code, out, _ = run("apply", "--fleet", str(fewer), "--cluster", "payments", "--approve", digest)
     assert code == 0
     assert "delete EgressIP demo-egress-pod" in out
+
+
+def test_the_same_approval_finishes_what_it_began_where_there_is_a_table(
+    stage: Stage, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half done, the line is given again: nobody has to read and approve what is left as another plan."""
+    monkeypatch.setenv("KEEPER_TABLE", stage.resources.refs["FindingsTable"])
+    run("apply")
+    stage.run_for(60)
+    none = tmp_path / "none.yaml"
+    text = fleet_text(stage.scenario, stage.rosa.api_url, POLICIES, token="file:token")
+    none.write_text(text.partition("    policies:")[0] + "    policies: []\n")
+    code, out, _ = run("apply", "--fleet", str(none))
+    assert code == 3
+    digest = re.findall(r"--approve ([0-9a-f]{12})", out)[0]
+    approved = ("apply", "--fleet", str(none), "--cluster", "payments", "--approve", digest)
+    fault = stage.rosa.simulated.faults.add(Fault(method="DELETE", path="egressips/demo-egress-pod", status=403))
+    code, out, _ = run(*approved)
+    assert code == 1
+    assert [e["metadata"]["name"] for e in stage.rosa.kube.list("egressips")] == ["demo-egress-pod"]
+    stage.rosa.simulated.faults.remove(fault)
+    stage.run_for(60)
+    code, out, _ = run("apply", "--fleet", str(none))
+    assert code == 3, "without the approval it is refused as before"
+    assert digest not in out
+    code, out, _ = run(*approved)
+    assert code == 0
+    assert "delete EgressIP demo-egress-pod" in out
+    assert "release reservation" in out
 
 
 def test_an_unreachable_cluster_ends_with_1(stage: Stage, run: Run, tmp_path: Path) -> None:
