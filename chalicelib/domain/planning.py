@@ -67,7 +67,10 @@ def plan(
     verdicts = _verdicts(terrain, allocations)
     remedies = plan_remedies(terrain, verdicts, placement, memory)
     objects = plan_objects(terrain, placement, remedies)
-    moves = tuple(notice_moves(terrain, verdicts, memory))
+    noticed = (
+        *notice_moves(terrain, verdicts, memory),
+        *diagnose_nodes(terrain, lost_zones(terrain, placement), memory),
+    )
     repairs = {action.name: action.summary for action in objects.apply}
     findings = (
         *blind,
@@ -78,10 +81,9 @@ def plan(
         *objects.findings,
         *diagnose_addresses(terrain, verdicts, remedies, repairs),
         *diagnose_zones(terrain, placement),
-        *diagnose_nodes(terrain, lost_zones(terrain, placement), memory),
         *diagnose_surroundings(terrain),
         *diagnose_overlaps(terrain),
-        *(move for move in moves if move.severity is not Severity.INFO),
+        *(finding for finding in noticed if finding.severity is not Severity.INFO),
     )
     return Plan(
         desired.name,
@@ -102,7 +104,7 @@ def plan(
         verdicts=tuple(remedies.told(verdict) for verdict in verdicts),
         moving=tuple(sorted({*what_moves(terrain, verdicts), *pooling.moving, *labelling.moving})),
         awaits=bool(terrain.joining or terrain.blinding) and any(allocation.held for allocation in allocations),
-        notes=tuple(move for move in moves if move.severity is Severity.INFO),
+        notes=tuple(finding for finding in noticed if finding.severity is Severity.INFO),
     )
 
 

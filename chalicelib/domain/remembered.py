@@ -27,6 +27,7 @@ class Memo:
         tried_at: The last of these times.
         open: The last complete visit saw it. What is remembered beyond that are the tries.
         severity, evidence: As it was last seen.
+        told: How bad people know it to be; empty where they know of nothing.
     """
 
     first_seen: datetime
@@ -36,6 +37,7 @@ class Memo:
     open: bool = True
     severity: str = ""
     evidence: tuple[str, ...] = ()
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +85,5 @@ def _memo(record: FindingRecord) -> Memo:
         open=since is not None,
         severity=str(record.document.get("severity", "")),
         evidence=tuple(str(line) for line in record.document.get("evidence") or ()),
+        told=record.told,
     )

@@ -158,7 +158,9 @@ class Terrain:
             if subnet.id in ids
         }
         """Subnets that carry or are about to: with labelled nodes, or with instances of the fleet file's pools."""
-        self.joining = frozenset(_joining(self))
+        self.renewed = frozenset(_young(self, or_carrying=True))
+        """Subnets with a young machine of the pools, whether or not it carries addresses by now."""
+        self.joining = frozenset(_young(self, or_carrying=False))
         """Subnets in which a young machine of the pools can't carry addresses yet."""
         self.blinding = tuple(sorted(_blinding(self)))
         """Young nodes, of whatever pool, without host-cidrs: until they have it, OVN-Kubernetes drops assignments."""
@@ -326,12 +328,12 @@ def _blinding(terrain: Terrain) -> Iterable[str]:
     return (n.name for n in terrain.observed.nodes if n.host_addresses is None and n.created_at > young)
 
 
-def _joining(terrain: Terrain) -> Iterable[IPv4Network]:
+def _young(terrain: Terrain, *, or_carrying: bool) -> Iterable[IPv4Network]:
     young = terrain.observed.taken_at - JOINING_TIME
     carrying = {row.node for row in terrain.capacity.nodes if row.eligible}
     for instance in terrain.observed.instances:
         node = terrain.node_by_instance.get(instance.id)
-        joins = instance.launched_at > young and (node is None or node.name not in carrying)
+        joins = instance.launched_at > young and (or_carrying or node is None or node.name not in carrying)
         lives = instance.state in ("pending", "running")
         if instance.pool in terrain.pool_names and joins and lives and instance.subnet_id in terrain.subnet_by_id:
             yield terrain.subnet_by_id[instance.subnet_id].cidr

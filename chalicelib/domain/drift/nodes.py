@@ -19,29 +19,32 @@ from chalicelib.domain.verdicts import State, Verdict
 def diagnose_nodes(terrain: Terrain, lost: Collection[str], memory: Remembered) -> Iterator[Finding]:
     """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others.
 
+    One that has not had it yet is a note: since when it is so, for what it would be told as later.
+
     Args:
         lost: Zones that are told as lost. That tells of their nodes too; one that people know of already goes on
             being told: it is not over.
     """
     ripe = terrain.observed.taken_at - JOINING_TIME
     for row, node in zip(terrain.capacity.nodes, sorted(terrain.observed.nodes, key=lambda n: n.name), strict=True):
-        if node.created_at > ripe or node.deleting:
+        if node.deleting:
             continue
+        grown_up = node.created_at <= ripe
         if node.assignable is not None and not row.eligible:
-            finding = _unusable(row, node, of_lost_zone=row.zone in lost)
-            seen_for = memory.open_for(finding.fingerprint(terrain.desired.name), terrain.observed.taken_at)
-            if row.zone not in lost or seen_for is not None:
+            finding = _unusable(row, node, grown_up=grown_up, of_lost_zone=row.zone in lost)
+            memo = memory.memo(finding.fingerprint(terrain.desired.name))
+            if row.zone not in lost or (memo is not None and memo.told):
                 yield finding
-        if node.host_addresses is None:
+        if node.host_addresses is None and grown_up:
             yield _blinding(node)
 
 
-def _unusable(row: NodeCapacity, node: Node, *, of_lost_zone: bool) -> Finding:
+def _unusable(row: NodeCapacity, node: Node, *, grown_up: bool, of_lost_zone: bool) -> Finding:
     away = not of_lost_zone and _comes_and_goes(row, node)
     return Finding(
         Kind.NODE_UNUSABLE,
         f"node {node.name}",
-        Severity.WARNING,
+        Severity.WARNING if grown_up else Severity.INFO,
         f"Node {node.name} ({row.zone}) is labelled for egress and can't carry any: {'; '.join(row.reasons)}.",
         impact="Its zone has one node less for egress addresses.",
         todo=renewal([node])

@@ -104,20 +104,21 @@ def _severity(terrain: Terrain, outlook: Outlook | None, *, others_serve: bool) 
 
 
 def _patience_seconds(terrain: Terrain, verdict: Verdict, outlook: Outlook | None, *, others_serve: bool) -> int:
-    """The controller's own tries; where the policy still serves, the time that nodes take to come and go; where its
-    zone's last node went a moment before the next one is there, that of a failover.
+    """The controller's own tries; where the policy still serves, the time that nodes take to come and go; where it
+    does not, or its zone's last node went a moment before the next one is there, that of a failover.
     """
-    patience = outlook.patience if outlook is not None else timedelta()
     address = parse_address(verdict.address)
     subnet = terrain.subnet_of(address) if address else None
-    if others_serve and verdict.state is State.UNASSIGNED and subnet is not None and subnet.cidr in terrain.unsteady:
-        patience = max(patience, LEAVING_TIME)
+    cidr = subnet.cidr if subnet is not None else None
+    patience, more = outlook.patience if outlook is not None else timedelta(), timedelta()
     if _zone_is_lost(terrain, verdict):
-        soon = subnet is not None and subnet.cidr in terrain.joining
-    else:
+        more = FAILOVER_TIME if cidr in terrain.joining else more
+    elif verdict.state is State.UNASSIGNED:
         # Until a young node has its annotations, OVN-Kubernetes drops assignments; it looks again when that is Ready.
-        soon = verdict.state is State.UNASSIGNED and bool(terrain.blinding or terrain.joining)
-    return seconds(max(patience, FAILOVER_TIME) if soon else patience)
+        dropped = bool(terrain.blinding or terrain.joining)
+        renewing = dropped or cidr in terrain.unsteady | terrain.renewed
+        more = LEAVING_TIME if renewing and others_serve else FAILOVER_TIME if dropped else more
+    return seconds(max(patience, more))
 
 
 def _impact(verdict: Verdict, *, others: bool) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.findings import Kind
+from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.planning import plan
 from chalicelib.domain.remembered import Memo, Remembered
 from chalicelib.domain.snapshot import Node, Snapshot
@@ -115,16 +115,16 @@ def test_a_long_list_of_nodes_is_cut(nodes: int, said: int, last: str) -> None:
 def test_a_node_that_people_know_of_is_not_over_when_its_zone_is_lost() -> None:
     """Its finding goes on, counted to the zone: to leave it out would tell people that it is well again."""
     (before,) = found(plan(one_out("node-a1"), DESIRED), Kind.NODE_UNUSABLE)
-    memo = Memo(make.NOW - timedelta(minutes=30), make.NOW - timedelta(minutes=1))
+    memo = Memo(make.NOW - timedelta(minutes=30), make.NOW - timedelta(minutes=1), told="warning")
     memory = Remembered({before.fingerprint(DESIRED.name): memo})
     (still,) = found(plan(lost(2), DESIRED, memory), Kind.NODE_UNUSABLE)
     assert (still.subject, still.group) == ("node node-a1", "zone eu-central-1a")
 
 
-def test_a_node_that_was_well_meanwhile_is_not_known() -> None:
-    """What is remembered of it are its tries; its zone tells of it now."""
+def test_a_node_that_nobody_heard_of_is_told_with_its_zone() -> None:
+    """It was out for a while already, and might have been back soon."""
     (before,) = found(plan(one_out("node-a1"), DESIRED), Kind.NODE_UNUSABLE)
-    memo = Memo(make.NOW - timedelta(minutes=30), make.NOW - timedelta(minutes=20), open=False)
+    memo = Memo(make.NOW - timedelta(minutes=3), make.NOW - timedelta(minutes=1))
     assert not found(plan(lost(2), DESIRED, Remembered({before.fingerprint(DESIRED.name): memo})), Kind.NODE_UNUSABLE)
 
 
@@ -132,6 +132,26 @@ def test_a_node_of_a_zone_that_nobody_wants_is_told_by_itself() -> None:
     """No finding about the zone says so."""
     elsewhere = make.cluster(make.policy("ns", B))
     assert len(found(plan(lost(2), elsewhere), Kind.NODE_UNUSABLE)) == 2
+
+
+def test_since_when_a_young_node_is_out_is_remembered() -> None:
+    """A note, that nobody is shown: it may come up yet. Not where its zone is lost, and tells of it."""
+    young = make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=5))
+    alive = make.snapshot("ab")
+    (note,) = plan(replace(alive, nodes=(*known(alive.nodes), young)), DESIRED).notes
+    assert (note.kind, note.subject, note.severity) == (Kind.NODE_UNUSABLE, "node node-a1", Severity.INFO)
+    gone = lost(1)
+    assert plan(replace(gone, nodes=(*known(gone.nodes), young)), DESIRED).notes == ()
+
+
+def test_a_young_node_that_grows_up_and_is_out_has_been_out_before() -> None:
+    """The same finding, and therefore counted from when it was seen first."""
+    nodes = [make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=m)) for m in (5, 25)]
+    alive = make.snapshot("ab")
+    young, grown_up = (plan(replace(alive, nodes=(*known(alive.nodes), node)), DESIRED) for node in nodes)
+    (finding,) = found(grown_up, Kind.NODE_UNUSABLE)
+    assert not found(young, Kind.NODE_UNUSABLE)
+    assert finding.fingerprint("demo") == young.notes[0].fingerprint("demo")
 
 
 def one_out(name: str) -> Snapshot:

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.healing.treatment import LONGEST_SILENCE
 from chalicelib.domain.planning import plan
+from chalicelib.domain.snapshot import Interface, Snapshot
 from tests import factories as make
 from tests.domain.healing.ailing import DESIRED, FAILED, UNASSIGNED, broken, seen_since, told
 from tests.factories import known
@@ -42,9 +43,31 @@ def test_a_policy_that_serves_is_patient_while_its_nodes_come_and_go() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"host_addresses": None}, {"ready": False}])
-def test_an_address_waits_two_minutes_for_a_node_that_joins(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("others_serve", "seconds"), [(True, 600), (False, 120)])
+def test_an_address_waits_for_a_node_that_joins(changes: dict[str, Any], others_serve: bool, seconds: int) -> None:
     """While a young node lacks host-cidrs nothing is assigned; OVN-Kubernetes looks again when it is Ready."""
-    observed, lately = broken(**UNASSIGNED), make.NOW - timedelta(minutes=1)
-    nodes = (*known(observed.nodes), make.node("b", 7, created_at=lately, **changes))
-    instances = (*known(observed.instances), make.instance("b", 7, launched_at=lately))
-    assert told(plan(replace(observed, nodes=nodes, instances=instances), DESIRED)).patience_seconds == 120
+    observed = broken(**UNASSIGNED)
+    there = (replace(known(observed.egress_ips)[0], items=()),)
+    alone = observed if others_serve else replace(observed, egress_ips=there, cpics=(), interfaces=bare(observed))
+    assert told(plan(with_young(alone, "b", **changes), DESIRED)).patience_seconds == seconds
+
+
+@pytest.mark.parametrize(("zone", "seconds"), [("a", 600), ("b", 0)])
+def test_an_address_waits_for_a_node_that_has_just_joined(zone: str, seconds: int) -> None:
+    """It is put there within seconds, or at the next trigger: a visit in between must not begin to count anew."""
+    observed = broken(**UNASSIGNED)
+    assert told(plan(with_young(observed, zone), DESIRED)).patience_seconds == seconds
+
+
+def with_young(observed: Snapshot, zone: str, **changes: Any) -> Snapshot:
+    """One more node of that zone, a minute old."""
+    lately = make.NOW - timedelta(minutes=1)
+    return replace(
+        observed,
+        nodes=(*known(observed.nodes), make.node(zone, 7, created_at=lately, **changes)),
+        instances=(*known(observed.instances), make.instance(zone, 7, launched_at=lately)),
+    )
+
+
+def bare(observed: Snapshot) -> tuple[Interface, ...]:
+    return tuple(replace(interface, addresses=interface.addresses[:1]) for interface in known(observed.interfaces))
