@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
@@ -74,6 +74,7 @@ class Record:
         self._begin = rosa.now
         self._nodes = dict(rosa.world.objects.nodes.items())
         self._changes = len(rosa.told.changes)
+        self._ends = len(rosa.told.instances)
         self._asked = {name: e.spec for name, e in rosa.world.objects.egress_ips.items()}
         self._zones = {zone.name: zone.cidr for zone in rosa.facts.zones.values()}
 
@@ -134,7 +135,7 @@ class Record:
 
     def _of_nodes(self, end: float) -> Iterator[Condition]:
         """Nodes that are there and can't carry, whether they lack the label or anything else."""
-        later = (node.name for _, change in self._moments() for node in (change.old, change.new) if node)
+        later = (name for _, name, _ in self._moments())
         for name in sorted({*self._nodes, *later}):
             zone = frozenset({f"zone {self._rosa.life.machine_of(name).zone}"})
             gaps = self._spans(end, partial(_lies_idle, name))
@@ -142,20 +143,36 @@ class Record:
             for gap in gaps:
                 yield Condition("node", frozenset({name}), gap, max(NODE_HEALS, grown - gap.since), zone)
 
-    def _moments(self) -> list[tuple[float, NodeChange]]:
-        changes = self._rosa.told.changes[self._changes :]
-        return [(at, change) for at, change in changes if isinstance(change, NodeChange)]
+    def _moments(self) -> list[tuple[float, str, Node | None]]:
+        """When a node was another than before: what it was then. What has lost its machine carries nothing any more,
+        whatever the cluster believes of it.
+        """
+        told, machines = self._rosa.told, self._rosa.facts.machines
+        ended = {
+            machines[machine].node: at
+            for at, machine, state in told.instances[self._ends :]
+            if state == "shutting-down" and machines[machine].node
+        }
+        found = [
+            (at, node.name, _without_machine(change.new) if at >= ended.get(node.name, math.inf) else change.new)
+            for at, change in told.changes[self._changes :]
+            if isinstance(change, NodeChange) and (node := change.new or change.old) is not None
+        ]
+        for name, at in ended.items():
+            before = [node for when, changed, node in found if changed == name and when <= at]
+            found.append((at, name, _without_machine(before[-1] if before else self._nodes.get(name))))
+        return sorted(found, key=lambda moment: moment[0])
 
     def _spans(self, end: float, holds: Callable[[dict[str, Node]], bool]) -> list[Interval]:
         """When something held of the nodes. What did at the beginning has since the cluster stands, at time zero."""
         nodes = dict(self._nodes)
         found: list[Interval] = []
         since = 0.0 if holds(nodes) else None
-        for at, change in self._moments():
-            if change.new is not None:
-                nodes[change.new.name] = change.new
-            elif change.old is not None:
-                nodes.pop(change.old.name, None)
+        for at, name, node in self._moments():
+            if node is not None:
+                nodes[name] = node
+            else:
+                nodes.pop(name, None)
             if holds(nodes):
                 since = at if since is None else since
             elif since is not None:
@@ -173,6 +190,10 @@ def _joined(gaps: Iterable[Interval], apart: float) -> list[Interval]:
         else:
             found.append(gap)
     return found
+
+
+def _without_machine(node: Node | None) -> Node | None:
+    return None if node is None else replace(node, ready=False)
 
 
 def _lies_idle(name: str, nodes: dict[str, Node]) -> bool:
