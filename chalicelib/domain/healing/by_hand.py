@@ -31,8 +31,9 @@ _PODS = ("oc -n openshift-cloud-network-config-controller get pods",)
 
 _RESTART = ("oc -n openshift-ovn-kubernetes rollout restart deployment/ovnkube-control-plane",)
 
-_OUT_AND_BACK = "take it out of the list and put it back{serve_on}:"
+_OUT_AND_BACK = "take it out of the list and put it back{serve_on}{between}:"
 _TAKE_IT_OUT = f"T{_OUT_AND_BACK[1:]}"
+_BETWEEN = " (a visit in between says spec-edited, and puts it back once it is released: that is as good)"
 _SUPPORT = "It runs with the hosted control plane, out of your sight: ask Red Hat's support."
 _NO_ROOM = (
     "Nothing for the address itself: it is assigned as soon as {cidr} has room for it. If no room comes by itself,"
@@ -170,6 +171,7 @@ def _names(terrain: Terrain, verdict: Verdict, outlook: Outlook | None) -> dict[
         "interface": _first_interface(terrain, verdict),
         "holder": verdict.interface,
         "serve_on": ", while the other addresses serve on" if others else "",
+        "between": _BETWEEN if terrain.desired.mode is Mode.ENFORCE else "",
         "whole": _patch(whole),
         "without": _patch([address for address in whole if address != verdict.address]),
         "cidr": str(subnet.cidr) if subnet else "",
