@@ -52,7 +52,6 @@ SITUATIONS: dict[str, Callable[[], Night]] = {
     "address-unassigned": troubles.address_unassigned,
     "address-unassigned.person": troubles.address_unassigned_for_good,
     "address-unassigned.observed": troubles.address_unassigned_observed,
-    "address-unassigned.no-room": troubles.address_unassigned_no_room,
     "assignment-failed": troubles.assignment_denied,
     "assignment-failed.untagged": troubles.assignment_untagged,
     "assignment-failed.held": troubles.assignment_held,

@@ -36,17 +36,6 @@ def address_unassigned_observed() -> Night:
     return night.watch()
 
 
-def address_unassigned_no_room() -> Night:
-    """The zone's last free node went."""
-    night = for_policy(A, "10.10.100.252", B)
-    night.settle()
-    lost = "10.10.100.252"
-    silent = dict(night.cluster.egress_ips["ns"].items)[lost]
-    night.loses(lost)
-    night.node_is_silent(silent)
-    return night.watch(65, 400, 400, 400)
-
-
 def assignment_denied() -> Night:
     night = Night()
     night.fails(B, "node-b0", REFUSED.partition("err: ")[2])

@@ -73,10 +73,19 @@ def diagnose_addresses(
             todo=todo(terrain, verdict, trouble, outlook),
             repaired_by=_repair(outlook, repairs.get(verdict.policy, "")),
             remedy=outlook.remedy if outlook else "",
-            cause=f"zone {verdict.zone}" if _zone_is_lost(terrain, verdict) else _CAUSE.get(trouble, ""),
+            cause=_cause(terrain, verdict, trouble, outlook),
             evidence=_evidence(terrain, verdict),
             patience_seconds=_patience_seconds(terrain, verdict, outlook, others_serve=verdict.policy in served),
         )
+
+
+def _cause(terrain: Terrain, verdict: Verdict, trouble: Trouble, outlook: Outlook | None) -> str:
+    """What it is told with: its zone, where that is lost or short of room."""
+    if _zone_is_lost(terrain, verdict):
+        return f"zone {verdict.zone}"
+    if outlook is not None and outlook.need is Need.ROOM:
+        return f"shortfall {verdict.zone}"
+    return _CAUSE.get(trouble, "")
 
 
 def _headline(verdict: Verdict, trouble: Trouble) -> str:
