@@ -6,6 +6,7 @@ Belongs here: accepting, TLS, closing, and a request as it comes. What is answer
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import ssl
 import sys
@@ -81,6 +82,12 @@ class Listener(ThreadingHTTPServer):
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
+    def answered(self, sent: bytes) -> bytes:
+        """What a client that sends these bytes on a connection gets, in the caller's thread and without a socket."""
+        connection = _Memory(sent)
+        self.finish_request(connection, (LOOPBACK, 0))  # type: ignore[arg-type] # as far as a handler can tell
+        return connection.received
+
     def close_connections(self) -> None:
         """Close what is still open and wait for the threads that served it."""
         with self._lock:
@@ -92,12 +99,46 @@ class Listener(ThreadingHTTPServer):
             thread.join(timeout=2)
 
 
+class _Memory:
+    """What a handler takes for a connection: it has sent everything, and keeps what it gets."""
+
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+        self.received = b""
+
+    def makefile(self, mode: str, *_: object) -> io.BytesIO:
+        """One of the two directions."""
+        return io.BytesIO(self._sent) if "r" in mode else _Kept(self)
+
+    def setsockopt(self, *_: object) -> None:
+        """There are no packets."""
+
+
+class _Kept(io.BytesIO):
+    """What the handler writes."""
+
+    def __init__(self, connection: _Memory) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def close(self) -> None:
+        """The handler has ended."""
+        if not self.closed:
+            self._connection.received = self.getvalue()
+        super().close()
+
+
 class Serving:
-    """Serves *http* in a thread of its own, from construction until `close` or the end of the `with` block."""
+    """Serves *http* in a thread of its own, from construction until `close` or the end of the `with` block.
+
+    Attributes:
+        url: Where; without a path.
+        listener: What answers there.
+    """
 
     def __init__(self, http: Listener, name: str, scheme: str = "http") -> None:
         self.url = f"{scheme}://{LOOPBACK}:{http.server_address[1]}"
-        self._listener = http
+        self.listener = http
         self._thread = threading.Thread(
             target=http.serve_forever, kwargs={"poll_interval": 0.05}, name=name, daemon=True
         )
@@ -106,10 +147,10 @@ class Serving:
     def close(self) -> None:
         """Stop listening and close every connection; a second call does nothing."""
         if self._thread.is_alive():
-            self._listener.shutdown()
+            self.listener.shutdown()
             self._thread.join()
-            self._listener.server_close()
-            self._listener.close_connections()
+            self.listener.server_close()
+            self.listener.close_connections()
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import moto.backends as moto_backends
 import moto.core.responses as moto_responses
+import moto.sqs.models as sqs_models
 from moto.core.constants import MISSING
 from moto.core.serialize import DEFAULT_ALIAS_PROVIDERS, AttributePicker, EC2Serializer
 from moto.core.utils import get_value
@@ -23,6 +24,7 @@ from moto.ec2.models.amis import AmiBackend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.sns.models import Subscription
 
 from sandbox.aws.correction import Correction
 
@@ -95,6 +97,12 @@ def _written_directly(original: Any) -> Any:
     return write
 
 
+def _one_key(original: Any) -> Any:
+    """A key once, and not for each subscription of each sandbox; which one it is, is seen in no answer but itself."""
+    make = functools.cache(lambda: original(None))
+    return lambda self: make()  # noqa: ARG005 - a method
+
+
 class _UnusualError(Exception):
     """A document that is left to moto."""
 
@@ -154,6 +162,8 @@ def _write_structure(name: str, members: Mapping[str, Any], put: Callable[[str],
 CORRECTIONS = (
     Correction(TaggedEC2Resource, "get_tags", _tags_by_id, "searched the tags of everything: quadratic in instances"),
     Correction(moto_responses, "method_names_from_class", functools.cache, "reflects on 900 methods in every request"),
+    Correction(moto_responses, "camelcase_to_underscores", functools.cache, "spells the same names letter by letter"),
+    Correction(sqs_models, "camelcase_to_underscores", functools.cache, "spells the same names letter by letter"),
     Correction(
         moto_backends, "list_of_moto_modules", _listed_once, "reads a directory of 180 entries in every request"
     ),
@@ -163,6 +173,7 @@ CORRECTIONS = (
         functools.lru_cache(maxsize=256),
         "matches the host with patterns of 180 services in every request",
     ),
+    Correction(Subscription, "private_key", _one_key, "0.2 s for the key that signs a subscription's messages"),
     Correction(AmiBackend, "_load_amis", _no_images, "0.1 s a reset for 1,285 images that nobody asks for"),
     Correction(AttributePicker, "__call__", _by_names_known, "tries a dozen names for every member of every object"),
     Correction(EC2Serializer, "_serialize_body", _written_directly, "takes 0.05 ms for each element of an answer"),

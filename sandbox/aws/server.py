@@ -41,6 +41,7 @@ from sandbox.aws.faults import (
     throttled,
 )
 from sandbox.aws.instances import InstanceLife
+from sandbox.aws.keeping import Kept, KeptAnswers
 from sandbox.aws.moto_corrections import all_corrections
 from sandbox.aws.queues import QueueRules
 from sandbox.aws.wire import Environ, Incoming, incoming, refusal_body
@@ -65,6 +66,7 @@ class AwsSandbox:
 
     `faults` breaks calls, `calls` records them; `intercept` is asked for a fault before those, `overhear` is told each
     answer that is sent in full. With *short*, clients that `client` makes do without a socket.
+    What EC2 said to a read is said again while nothing has changed; `kept.let_go()` is for who changes moto's objects.
     `ec2_buckets.enabled = True` switches EC2's request budget on, `timing` says how long instances take. All services
     share one account and, unless a client asks otherwise, one *region*.
     """
@@ -92,6 +94,7 @@ class AwsSandbox:
         self.overhear: Callable[[Incoming, Replay], None] = lambda _request, _answer: None
         self.ec2_buckets = TokenBuckets(self.timeline.now)
         self._lock = threading.RLock()
+        self.kept = KeptAnswers()
         self._changes: deque[InstanceStateChange] = deque()
         self._delivering = threading.Lock()
         self._subscribers: list[Subscriber] = []
@@ -104,7 +107,7 @@ class AwsSandbox:
         """Start serving on an ephemeral port. Raises RuntimeError when another sandbox of this process still runs."""
         if not AwsSandbox._running.acquire(blocking=False):
             raise RuntimeError("moto keeps its state in the process: one AwsSandbox at a time")
-        life = InstanceLife(self.timeline, self.timing, self._exclusive, self._changes.append)
+        life = InstanceLife(self.timeline, self.timing, self._changing, self._changes.append)
         self._restore_moto = correction.install(all_corrections(life, QueueRules(self.timeline)))
         _reset_moto()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -135,6 +138,7 @@ class AwsSandbox:
     def reset(self) -> None:
         """An empty account again: no resources, no faults, no recorded calls, full buckets. Subscribers stay."""
         with self._lock:
+            self.kept.let_go()
             _reset_moto()
             self._changes.clear()
         self.faults.heal()
@@ -205,6 +209,13 @@ class AwsSandbox:
             yield
         self._tell_subscribers()
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A step of time that changes something on EC2."""
+        with self._exclusive():
+            self.kept.let_go()
+            yield
+
     def _tell_subscribers(self) -> None:
         while self._changes and self._delivering.acquire(blocking=False):
             try:
@@ -236,7 +247,7 @@ class AwsSandbox:
             case Delay():
                 time.sleep(fault.seconds)
         if isinstance(fault, Drop | Truncate):
-            status, body = self._ask_moto(environ, lambda *_: None, waits=False)
+            status, body = self._ask_moto(request, environ, lambda *_: None)
             if isinstance(fault, Truncate):
                 start_response(f"{status} Cut", [("Content-Length", str(len(body)))])(body[: len(body) // 2])
             self._hang_up(Call(service, operation, when, 0), environ)
@@ -246,7 +257,7 @@ class AwsSandbox:
             sent.append((status, headers))
             return start_response(status, headers, *rest)
 
-        status, body = self._ask_moto(environ, note, waits=operation == "ReceiveMessage")
+        status, body = self._ask_moto(request, environ, note)
         self.calls.add(Call(service, operation, when, status))
         kind = next((value for name, value in sent[-1][1] if name.lower() == "content-type"), "")
         self.overhear(request, Replay(status, kind, body))
@@ -264,19 +275,26 @@ class AwsSandbox:
             connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionAbortedError("dropped on demand")
 
-    def _ask_moto(self, environ: Environ, start_response: StartResponse, *, waits: bool) -> tuple[int, bytes]:
+    def _ask_moto(self, request: Incoming, environ: Environ, start_response: StartResponse) -> tuple[int, bytes]:
         """moto's answer, complete. A call that may wait inside moto (long polling) does not keep the others out."""
-        seen: list[int] = []
+        seen: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def note_status(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            seen.append(int(status.split(maxsplit=1)[0]))
-            return start_response(status, headers, *rest)
+        def note(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
+            seen.append((status, headers))
+            return lambda _data: None
 
-        with contextlib.nullcontext() if waits else self._exclusive():
-            chunks = self._moto(environ, note_status)
-            with contextlib.closing(chunks) if hasattr(chunks, "close") else contextlib.nullcontext():
-                body = b"".join(chunks)
-        return seen[-1], body
+        with contextlib.nullcontext() if request.operation == "ReceiveMessage" else self._exclusive():
+            answer = self.kept.find(request, environ)
+            if answer is None:
+                self.kept.about(request)
+                chunks = self._moto(environ, note)
+                with contextlib.closing(chunks) if hasattr(chunks, "close") else contextlib.nullcontext():
+                    body = b"".join(chunks)
+                status, headers = seen[-1]
+                answer = Kept(status, tuple(headers), body)
+                self.kept.keep(request, environ, answer)
+        start_response(answer.status, list(answer.headers))
+        return int(answer.status.split(maxsplit=1)[0]), answer.body
 
 
 @functools.cache

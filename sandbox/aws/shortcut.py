@@ -7,6 +7,7 @@ dropped call has no answer, a truncated one has half of it.
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,9 @@ def attach(client: Any, door: Door) -> None:
         return _exchange(request, door)
 
     client.meta.events.register_last("before-send", send)
+    # How a client calls itself is put together twice for each request, which takes as long as signing it.
+    naming = client._user_agent_creator
+    naming.to_string = functools.cache(naming.to_string)
 
 
 def _exchange(request: Any, door: Door) -> AWSResponse:

@@ -1,11 +1,10 @@
-"""What brings the situations about, what somebody does meanwhile, and the way back to rest: acts on the lab.
+"""What brings the situations about and what somebody does meanwhile: acts on the lab.
 
 Belongs here: people, platform and time. Does not belong here: which of them make a situation (`situations`).
 """
 
 from __future__ import annotations
 
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL
 from sandbox.aws.events import InstanceStateChange
 from sandbox.drift.sides import is_ours, our_objects, reservations
 from sandbox.faults.lab import ACCOUNT, LABEL, POLICIES, Lab
@@ -135,21 +134,6 @@ def replace_policy(lab: Lab) -> None:
     lab.new_process()
 
 
-def put_policy_back(lab: Lab) -> None:
-    """The fleet file as it was, and the policy set up."""
-    lab.play.put_policies(*POLICIES)
-    lab.new_process()
-    lab.minutes(2)
-
-
-def replace_it_back(lab: Lab) -> None:
-    """The fleet file as it was, and the other policy given up."""
-    lab.play.put_policies(*POLICIES)
-    lab.new_process()
-    approve(lab)
-    lab.minutes(3)
-
-
 def replace_a_node(lab: Lab) -> None:
     """A node is replaced: the new one has joined without its label, the old one is on its way out."""
     lab.stage.rosa.set_pool_labels("egress-a", {})
@@ -187,11 +171,6 @@ def take_pool_label(lab: Lab) -> None:
     lab.stage.rosa.set_pool_labels("egress-a", {"team": "network"})
 
 
-def give_pool_its_label(lab: Lab) -> None:
-    """The pool as it was."""
-    lab.stage.rosa.set_pool_labels("egress-a", {ASSIGNABLE_LABEL: ""})
-
-
 def want_a_pool(lab: Lab) -> None:
     """The fleet file asks for a machine pool that is not there."""
     wanted = f"{{name: {WANTED_POOL}, create: {{instance_type: m5.xlarge, zones: [eu-central-1a], replicas: 1}}}}"
@@ -204,20 +183,6 @@ def _edit_fleet(lab: Lab, old: str, new: str) -> None:
     lab.new_process()
 
 
-def give_the_first_fleet(lab: Lab) -> None:
-    """The fleet file as it was at the beginning."""
-    _edit_fleet(lab, "", "")
-
-
-def remove_the_pool(lab: Lab) -> None:
-    """The pool is not wished for any more, and somebody deletes it."""
-    give_the_first_fleet(lab)
-    if WANTED_POOL in lab.stage.rosa.pool_names():
-        lab.stage.rosa.remove_pool(WANTED_POOL)
-    lab.play.unseen(300)
-    lab.minutes(1)
-
-
 def let_the_token_age(lab: Lab) -> None:
     """The cluster's token has an end, and is past the half of its life."""
     namespace, name = ACCOUNT
@@ -226,12 +191,6 @@ def let_the_token_age(lab: Lab) -> None:
     )
     lab.token = issued["status"]["token"]
     lab.play.unseen(SHORT_LIFE_SECONDS * 0.55)
-
-
-def give_the_first_token(lab: Lab) -> None:
-    """A token without an end again."""
-    lab.token = next(iter(lab.stage.rosa.tokens))
-    lab.new_process()
 
 
 def select_some_pods(lab: Lab) -> None:
@@ -244,13 +203,6 @@ def select_some_pods(lab: Lab) -> None:
         "podSelector": {"matchLabels": {"app": "partner"}},
     }
     kube.create("egressips", {"metadata": {"name": "partner"}, "spec": spec}, manager="kubectl-create")
-    lab.play.unseen(20)
-
-
-def select_them_no_more(lab: Lab) -> None:
-    """And takes it away again."""
-    lab.play.delete_egress_ip("partner")
-    lab.stage.rosa.kube.delete("namespaces", "demo-egress-ns")
     lab.play.unseen(20)
 
 

@@ -74,6 +74,7 @@ class Calls:
         made: The calls since `begin`, in the order of their arrival.
         dead: The process that made the calls is gone: whatever it still asks is refused, see `Gate`.
         meanwhile: What somebody else does at the moment of a `MEANWHILE` call.
+        on_arrival: Told of each call before anything comes of it, if no other thread works for the product just then.
         writes_done: Calls that changed something in the cluster, on EC2 or in OCM since `begin`.
     """
 
@@ -91,14 +92,22 @@ class Calls:
         self.had_no_earlier_answer = False
         self._recording = False
         self.meanwhile: Callable[[], None] = lambda: None
+        self.on_arrival: Callable[[CallName], None] = lambda _call: None
+        self._threads: frozenset[threading.Thread] = frozenset()
 
     def begin(self, call: CallName | None = None, trouble: Trouble | None = None, *, lasting: bool = False) -> None:
         """Count from here; with *call*, let *trouble* happen to it once, or *lasting* to every call of its kind."""
         with self._lock:
             self._lasting = lasting
+            self._threads = frozenset(threading.enumerate())
             self._counts.clear()
             self.made, self.writes_done, self.happened, self.had_no_earlier_answer = [], [], False, False
             self._armed = None if call is None or trouble is None else (call, trouble)
+
+    def arm(self, call: CallName, trouble: Trouble) -> None:
+        """Let *trouble* happen to *call*, which has not come yet or is coming just now."""
+        with self._lock:
+            self._armed = (call, trouble)
 
     def heal(self) -> None:
         """No trouble any more."""
@@ -202,7 +211,9 @@ class Calls:
             self.made.append(name)
             if system in ("ec2", CLUSTER, OCM) and not name.is_read:
                 self.writes_done.append(name)
-            return name
+        if self._threads.issuperset(threading.enumerate()):
+            self.on_arrival(name)
+        return name
 
     def _trouble_at(self, name: CallName) -> Trouble | None:
         with self._lock:

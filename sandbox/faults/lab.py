@@ -16,6 +16,7 @@ from typing import Any
 
 from chalicelib import wiring
 from chalicelib.domain.drift.credential import read_claims
+from chalicelib.domain.drift.flapping import WITHIN
 from chalicelib.settings import Settings
 from sandbox.aws.state import forget_items, forget_messages, items
 from sandbox.drift.play import Play
@@ -24,6 +25,7 @@ from sandbox.faults.calls import Calls
 from sandbox.faults.process import Gate, MortalInvoker, MortalRuntime, ShortAws
 from sandbox.kube import KubeCluster
 from sandbox.rosa import PoolSpec, Scenario
+from sandbox.short_http import ShortPools
 from sandbox.stage import Mail, Stage
 
 LABEL = "k8s.ovn.org/egress-assignable"
@@ -87,6 +89,7 @@ class Lab:
         self.stage = self._stage.__enter__()
         self.play = Play(self.stage)
         self._aws = ShortAws(self.gate, self.stage.aws)
+        self._pools = ShortPools([self.stage.rosa.server, self.stage.ocm_server], retries=False)
         self.invoker = MortalInvoker(self.stage.plumbing.invoker, self.calls, self.gate, self.new_process)
         self.stage.plumbing.invoker = self.invoker
         self.stage.aws.intercept, self.stage.aws.overhear = self.calls.of_aws, self.calls.heard_aws
@@ -102,6 +105,7 @@ class Lab:
         self.play.foreign_interface("eu-central-1a", "a database of somebody else's")
         self.minutes(3)
         self.play.unseen(1800)
+        self._warm_up()
         self.forget()
         self.minutes(1)
         self.forget()
@@ -111,6 +115,12 @@ class Lab:
         """Take it down."""
         self._stage.__exit__(None, None, None)
         self._silence.close()
+
+    def _warm_up(self) -> None:
+        """Repair something and tell of it: what is made at its first use need not be made again in each branch."""
+        self.play.take_label(self.play.nodes_of("egress-a")[0])
+        self.minutes(2)
+        self.play.unseen(WITHIN.total_seconds())  # for so long a visit notes that an address has moved
 
     @property
     def kube(self) -> KubeCluster:
@@ -128,7 +138,7 @@ class Lab:
         wiring.provide(self._runtime)
 
     def _runtime(self, settings: Settings) -> wiring.Runtime:
-        return MortalRuntime(settings, lambda: self.stage.now() + self.skew, self.gate, self._aws)
+        return MortalRuntime(settings, lambda: self.stage.now() + self.skew, self.gate, self._aws, self._pools)
 
     def forget(self) -> None:
         """Lose the table, the queues' content and the unread mail: the next case starts without a history."""

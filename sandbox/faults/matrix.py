@@ -1,19 +1,20 @@
 """The matrix: every call of a visit, every trouble at it, and what came of each.
 
-A case is: bring the situation about, let the visit meet one trouble at one call, let undisturbed visits follow, compare
-with what the same situation comes to when nothing is disturbed.
+A case is: the situation is brought about, the visit meets one trouble at one call, undisturbed visits follow, and what
+it comes to is compared with what the same situation comes to when nothing is disturbed. Each is a branch of one lab
+(`branching`): it begins exactly where the others begin, and leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.domain.drift.flapping import WITHIN
 from sandbox.drift.sides import serving
+from sandbox.faults.branching import Branch, in_branch
 from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import EndState, Lab
 from sandbox.faults.situations import Situation
@@ -28,15 +29,14 @@ REDELIVERY_SECONDS = 160.0
 WINDOW_SECONDS = 30.0
 """Orders of one window are one visit: two cases must not share one, or the second has none."""
 
-MOVES_ARE_NEWS_SECONDS = WITHIN.total_seconds()
-"""For so long a visit notes that an address has moved."""
-
 MOST_VISITS = 6
 
 MINUTES_TO_TELL = 2
 """A finding that is gone is told as over when it has been gone for a minute."""
 
 FAILS = frozenset({Trouble.THROTTLED, Trouble.BROKEN, Trouble.NOT_DONE, Trouble.CUT})
+Cell = tuple[CallName, Trouble]
+
 KILLS = frozenset({Trouble.KILLED_BEFORE, Trouble.KILLED_AFTER})
 
 SECTIONS = frozenset(
@@ -60,12 +60,14 @@ class Reference:
     Attributes:
         calls: The calls of its visit, in the order in which they were made.
         told: Messages by kind, recoveries left out.
+        alone: Calls that were made while no other thread of the product was at work.
     """
 
     situation: Situation
     calls: tuple[CallName, ...]
     end: EndState
     told: Counter[str]
+    alone: frozenset[CallName] = frozenset()
 
     @property
     def rows(self) -> tuple[CallName, ...]:
@@ -113,9 +115,20 @@ class Matrix:
 
 
 def refer(lab: Lab, situation: Situation) -> Reference:
-    """Let the situation run its undisturbed course, noting the calls of its first visit."""
-    _begin(lab, situation)
+    """What a situation comes to. The lab is at rest, and stays as it is."""
+
+    def from_the_beginning() -> Reference:
+        _begin(lab, situation)
+        return _undisturbed(lab, situation)
+
+    return in_branch(from_the_beginning)
+
+
+def _undisturbed(lab: Lab, situation: Situation) -> Reference:
+    """Let the situation, which the lab is at the beginning of, run its course."""
+    alone: list[CallName] = []
     lab.calls.begin()
+    lab.calls.on_arrival = alone.append
     situation.order(lab)
     lab.stage.run_for(situation.seconds)
     calls = tuple(lab.calls.made)
@@ -128,22 +141,7 @@ def refer(lab: Lab, situation: Situation) -> Reference:
         before = state
         lab.minutes(1)
     mail = lab.read_mail()
-    return Reference(situation, calls, lab.end_state(), _told(mail))
-
-
-def _begin(lab: Lab, situation: Situation) -> None:
-    """The situation, without anything that the case before has ordered and not had yet, in a new process.
-
-    It begins with a window of orders: when the visits come that follow depends on where in a window the first was.
-    """
-    lab.forget()
-    lab.play.unseen(2 * WINDOW_SECONDS - lab.stage.now().timestamp() % WINDOW_SECONDS)
-    lab.forget()
-    situation.prepare(lab)
-    if not situation.with_memory:
-        lab.forget()
-    lab.read_mail()
-    lab.new_process()
+    return Reference(situation, calls, lab.end_state(), _told(mail), frozenset(alone) & set(calls))
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ class Share:
 WHOLE = Share()
 
 
-def cells(reference: Reference, *, thorough: bool = False, share: Share = WHOLE) -> Iterator[tuple[CallName, Trouble]]:
+def cells(reference: Reference, *, thorough: bool = False, share: Share = WHOLE) -> Iterator[Cell]:
     """Every call that the situation breaks with every trouble that it tries there.
 
     Not *thorough*: of the four ways in which a call can simply fail, each call meets one in turn. To the visit they are
@@ -185,20 +183,124 @@ def cells(reference: Reference, *, thorough: bool = False, share: Share = WHOLE)
         yield from ((call, trouble) for trouble in tried if share.has(situation, call, trouble))
 
 
-def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Case | None:
-    """One case; None where the trouble cannot happen there: no earlier answer to such a call is known."""
-    situation = reference.situation
+def run(
+    lab: Lab, situation: Situation, *, thorough: bool = False, share: Share = WHOLE, only: Sequence[Cell] = ()
+) -> Matrix:
+    """The cases of a situation, or *only* those of some cells. The lab is at rest, and stays as it is."""
+    return in_branch(lambda: _run(lab, situation, only, thorough=thorough, share=share))
+
+
+def _begin(lab: Lab, situation: Situation) -> None:
+    """Bring the situation about in a lab at rest."""
+    situation.remember(lab)
+    _clear(lab)
+    situation.prepare(lab)
+    if not situation.with_memory:
+        lab.forget()
+    lab.read_mail()
+    lab.new_process()
+
+
+def _clear(lab: Lab) -> None:
+    """Nothing is ordered that has not come yet, and a window of orders begins.
+
+    When the visits come that follow depends on where in a window the first was.
+    """
+    lab.forget()
+    lab.play.unseen(2 * WINDOW_SECONDS - lab.stage.now().timestamp() % WINDOW_SECONDS)
+    lab.forget()
+
+
+def _run(lab: Lab, situation: Situation, only: Sequence[Cell], *, thorough: bool, share: Share) -> Matrix:
     _begin(lab, situation)
-    lab.stage.plumbing.invocations.clear()
-    foreign, served = lab.foreign(), set(serving(lab.stage))
-    lab.calls.meanwhile = lambda: situation.meanwhile(lab)
-    lab.calls.begin(call, trouble)
-    situation.order(lab)
-    lab.stage.run_for(situation.seconds)
+    reference = in_branch(lambda: _undisturbed(lab, situation))
+    tried = only or tuple(cells(reference, thorough=thorough, share=share))
+    trunk = _Trunk(lab, reference, tried)
+    try:
+        return Matrix(reference, trunk.grow())
+    except BaseException:
+        trunk.fail_if_branch()
+        raise
+
+
+class _Trunk:
+    """The visit once more, undisturbed; at each call as many branches leave it as there are troubles to try there.
+
+    So the way to a call is gone once, and not again for each trouble. A branch is one case. Calls that are made while
+    another thread works as well, the reads of an observation, are tried in branches that leave at the call before.
+    """
+
+    def __init__(self, lab: Lab, reference: Reference, tried: Sequence[Cell]) -> None:
+        self._lab = lab
+        self._reference = reference
+        self._tried = tried
+        self._leaving = _leaving(reference, tried)
+        self._grown: dict[Cell, Branch[Case | None]] = {}
+        self._here: tuple[Cell, Branch[Case | None]] | None = None  # in a branch: which one this is
+
+    def grow(self) -> list[Case]:
+        """The cases of all branches, in the order of the cells. A branch does not return from here."""
+        lab, situation = self._lab, self._reference.situation
+        lab.stage.plumbing.invocations.clear()
+        foreign, served = lab.foreign(), set(serving(lab.stage))
+        lab.calls.meanwhile = lambda: situation.meanwhile(lab)
+        lab.calls.begin()
+        lab.calls.on_arrival = self._reached
+        self._reached(None)
+        situation.order(lab)
+        lab.stage.run_for(situation.seconds)
+        if self._here is not None:
+            cell, branch = self._here
+            branch.end(_judge(lab, self._reference, cell, foreign, served))
+        cases = [self._case(cell) for cell in self._tried]
+        return [case for case in cases if case is not None]
+
+    def fail_if_branch(self) -> None:
+        """In a branch: end, because of what is being handled."""
+        if self._here is not None:
+            self._here[1].fail()
+
+    def _reached(self, call: CallName | None) -> None:
+        """The undisturbed visit is at *call*, or about to begin. The product is on the stack: nothing may be raised."""
+        for cell in self._leaving.pop(call, ()):
+            branch = Branch[Case | None]()
+            if branch.is_here:
+                self._here = cell, branch
+                self._leaving.clear()
+                self._lab.calls.arm(*cell)
+                return
+            branch.wait()
+            self._grown[cell] = branch
+
+    def _case(self, cell: Cell) -> Case | None:
+        if cell not in self._grown:
+            return Case(self._reference.situation.name, *cell, 0, problems=("the call was not made",))
+        return self._grown[cell].result()
+
+
+def _leaving(reference: Reference, tried: Iterable[Cell]) -> dict[CallName | None, list[Cell]]:
+    """Where each cell's branch leaves: at its call or, where that is not made alone, at the one before it that is."""
+    at: dict[CallName, CallName | None] = {}
+    last = None
+    for call in reference.calls:
+        last = call if call in reference.alone else last
+        at[call] = last
+    leaving: dict[CallName | None, list[Cell]] = defaultdict(list)
+    for cell in tried:
+        leaving[at[cell[0]]].append(cell)
+    return leaving
+
+
+def _judge(lab: Lab, reference: Reference, cell: Cell, foreign: dict[str, Any], served: set[str]) -> Case | None:
+    """Let undisturbed visits follow, and see. None where the trouble cannot happen: no earlier answer is known.
+
+    Args:
+        foreign, served: What was not ours and which addresses served before the visit.
+    """
+    (call, trouble), situation = cell, reference.situation
     happened, written = lab.calls.happened, list(lab.calls.writes_done)
     lab.calls.heal()
     if trouble is Trouble.STALE and lab.calls.had_no_earlier_answer:
-        situation.restore(lab)
         return None
     problems = [] if happened else ["the call was not made"]
     if trouble in FAILS and call.what in SECTIONS and written:
@@ -223,40 +325,9 @@ def play(lab: Lab, reference: Reference, call: CallName, trouble: Trouble) -> Ca
         problems.append(f"{', '.join(sorted(lost))} served before and does not now")
     if lab.invoker.swallowed:
         problems.append("the end of the process was swallowed")
-        lab.invoker.swallowed = 0
-    told = _told(mail)
-    situation.restore(lab)
     unsure = trouble in KILLS | {Trouble.DONE, Trouble.CUT}
-    repeated = tuple(sorted((told - reference.told).elements())) if unsure else ()
-    return Case(
-        situation.name,
-        call,
-        trouble,
-        visits,
-        repeated,
-        _unheard(reference, mail),
-        tuple(problems),
-    )
-
-
-def run(lab: Lab, situation: Situation, *, thorough: bool = False, share: Share = WHOLE) -> Matrix:
-    """The cases of a situation.
-
-    A call that one undisturbed run makes and the next one does not is no row. The first one may move addresses, and the
-    visits of the hour after it note that: so it is only for comparison, and the hour passes before the one that counts.
-    """
-    situation.remember(lab)
-    first = set(refer(lab, situation).calls)
-    situation.restore(lab)
-    lab.play.unseen(MOVES_ARE_NEWS_SECONDS)
-    reference = refer(lab, situation)
-    situation.restore(lab)
-    matrix = Matrix(replace(reference, calls=tuple(call for call in reference.calls if call in first)))
-    for call, trouble in cells(matrix.reference, thorough=thorough, share=share):
-        case = play(lab, matrix.reference, call, trouble)
-        if case is not None:
-            matrix.cases.append(case)
-    return matrix
+    repeated = tuple(sorted((_told(mail) - reference.told).elements())) if unsure else ()
+    return Case(situation.name, call, trouble, visits, repeated, _unheard(reference, mail), tuple(problems))
 
 
 def _unheard(reference: Reference, mail: Iterable[Mail]) -> tuple[str, ...]:
@@ -287,4 +358,4 @@ def _entries(value: Any) -> dict[str, Any]:
     return dict.fromkeys((value,) if isinstance(value, str) else value, "there")
 
 
-__all__ = ["Case", "Matrix", "Reference", "Share", "cells", "play", "refer", "run"]
+__all__ = ["Case", "Cell", "Matrix", "Reference", "Share", "cells", "refer", "run"]

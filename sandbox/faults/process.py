@@ -27,6 +27,7 @@ from sandbox.aws import AwsSandbox
 from sandbox.faults.calls import Calls, ProcessEnded
 from sandbox.plumbing import FunctionError, Invoker
 from sandbox.plumbing.wiring import FunctionSpec
+from sandbox.short_http import ShortPools
 
 ONE_TRY = Patience(attempts=1)
 """A fault of the matrix outlasts the adapters' own repeats; how they repeat is tested where they are."""
@@ -66,16 +67,43 @@ class ShortAws(Aws):
         return client
 
 
+class ShortHttp(Http):
+    """Requests to servers of this process, without a socket."""
+
+    def __init__(self, pools: ShortPools) -> None:
+        super().__init__()
+        self._all_pools = pools
+
+    def _pool(self, url: str) -> Any:  # noqa: ARG002 - theirs
+        return self._all_pools
+
+
+class ShortWire(ClusterWire):
+    """The cluster API without a socket."""
+
+    def __init__(self, url: str, token: Any, *, calls: CallCounter, pools: ShortPools) -> None:
+        super().__init__(url, token, calls=calls, patience=ONE_TRY)
+        self._pools = pools
+
+    def _new_client(self, *, local: bool) -> Any:
+        client = super()._new_client(local=local)
+        client.pool_manager = self._pools
+        return client
+
+
 class MortalAdapters(Adapters):
     """The product's adapters behind the gate, each call tried once.
 
     AWS clients outlive the process, because building them takes longer than everything else; they remember nothing.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], gate: Gate, aws: ShortAws) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], gate: Gate, aws: ShortAws, pools: ShortPools
+    ) -> None:
         super().__init__(settings, environment)
         self.calls = gate
         self._shared = aws
+        self._pools = pools
 
     @cached_property
     def aws(self) -> ShortAws:
@@ -96,21 +124,23 @@ class MortalAdapters(Adapters):
             return None
         key = (cluster.ocm.url, cluster.ocm.token_url, cluster.ocm.credentials)
         if key not in self._ocm:
-            http, credentials = Http(), self._secrets.credential_source(cluster.ocm.credentials)
+            http, credentials = ShortHttp(self._pools), self._secrets.credential_source(cluster.ocm.credentials)
             token = OcmToken(cluster.ocm.token_url, credentials, http, calls=self.calls, patience_seconds=0.0)
             self._ocm[key] = OcmApi(OcmWire(cluster.ocm.url, token, http, calls=self.calls, retries=0))
         return self._ocm[key]
 
     def _wire(self, cluster: ClusterSpec, token: Any) -> ClusterWire:
-        return ClusterWire(cluster.api.url, token, calls=self.calls, patience=ONE_TRY)
+        return ShortWire(cluster.api.url, token, calls=self.calls, pools=self._pools)
 
 
 class MortalRuntime(wiring.Runtime):
     """The use cases with these adapters."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime], gate: Gate, aws: ShortAws) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], datetime], gate: Gate, aws: ShortAws, pools: ShortPools
+    ) -> None:
         super().__init__(settings, clock=clock)
-        self.adapters = MortalAdapters(settings, {}, gate, aws)
+        self.adapters = MortalAdapters(settings, {}, gate, aws, pools)
 
 
 class MortalInvoker:

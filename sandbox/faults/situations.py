@@ -1,4 +1,4 @@
-"""The situations from which a visit is broken: how each begins, and how the lab is at rest again for the next case."""
+"""The situations from which a visit is broken: how each begins, and what is broken in it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class Situation:
     Attributes:
         prepare: Brings it about in a lab at rest.
         meanwhile: What somebody else does in the middle of the visit.
-        restore: Brings the lab back to rest after the end state has been reached.
         order: Has the cluster visited; by the schedule unless something else must.
         again: What makes later visits come; None for the same.
         with_memory: What visits remembered while it was brought about is kept: remedies wait for what has settled.
@@ -51,7 +50,6 @@ class Situation:
     name: str
     prepare: Act
     meanwhile: Act = acts.nothing
-    restore: Act = acts.nothing
     order: Act = acts.by_schedule
     again: Act | None = None
     with_memory: bool = False
@@ -63,6 +61,10 @@ class Situation:
     told_of_kills: frozenset[str] = frozenset()
     on_writes: frozenset[Trouble] = WRITES
     on_reads: frozenset[Trouble] = READS
+
+    def __reduce__(self) -> tuple[Callable[[str], Situation], tuple[str]]:
+        """Between processes it goes by its name: what it does are functions."""
+        return _named, (self.name,)
 
     @property
     def beginning(self) -> str:
@@ -91,14 +93,12 @@ SITUATIONS = {
         Situation(
             "policy-removed",
             acts.remove_policy,
-            restore=acts.put_policy_back,
             order=acts.approve,
             seconds=130.0,
         ),
         Situation(
             "policies-removed",
             acts.remove_policies,
-            restore=acts.put_policy_back,
             order=acts.approve,
             again=acts.by_schedule,  # nobody approves what is left
             seconds=130.0,
@@ -108,7 +108,6 @@ SITUATIONS = {
         Situation(
             "policy-replaced",
             acts.replace_policy,
-            restore=acts.replace_it_back,
             order=acts.approve,
             again=acts.by_schedule,  # nobody approves what is left
             seconds=130.0,
@@ -128,7 +127,6 @@ SITUATIONS = {
         Situation(
             "pool-label",
             acts.take_pool_label,
-            restore=acts.give_pool_its_label,
             rows=lambda call: call.system in (OCM, "secretsmanager"),
             on_writes=WITHOUT_ANSWER,
             on_reads=UNREAD,
@@ -136,14 +134,12 @@ SITUATIONS = {
         Situation(
             "pool-wanted",
             acts.want_a_pool,
-            restore=acts.remove_the_pool,
             rows=lambda call: call.system == OCM and not call.is_read,
             on_writes=WITHOUT_ANSWER,
         ),
         Situation(
             "old-token",
             acts.let_the_token_age,
-            restore=acts.give_the_first_token,
             rows=lambda call: call.what.endswith("/token") or call.system == "secretsmanager",
             on_writes=WITHOUT_ANSWER,
             on_reads=UNREAD - {Trouble.STALE},
@@ -151,14 +147,12 @@ SITUATIONS = {
         Situation(
             "other-account",
             acts.take_a_label_in_another_account,
-            restore=acts.give_the_first_fleet,
             rows=lambda call: call.system == "sts",
             on_reads=UNREAD - {Trouble.STALE},
         ),
         Situation(
             "overlap",
             acts.select_some_pods,
-            restore=acts.select_them_no_more,
             rows=lambda call: call.system == CLUSTER and call.what.startswith("GET namespaces"),
             on_reads=UNREAD - {Trouble.STALE},
         ),
@@ -187,3 +181,7 @@ SITUATIONS = {
 """By name. Only the first has every trouble at every call; the others have what can differ there: writes cut in two,
 and reads from before; and those that are about one thing break the calls that have to do with it.
 """
+
+
+def _named(name: str) -> Situation:
+    return SITUATIONS[name]

@@ -141,6 +141,13 @@ class Rosa:
         return self.kube
 
     @property
+    def server(self) -> KubeServer:
+        """What serves `api_url`. TypeError on a real API server."""
+        if self._server is None:
+            raise TypeError("this cluster lives on a real API server")
+        return self._server
+
+    @property
     def api_url(self) -> str:
         """Where the cluster API answers."""
         return self._server.url if self._server is not None else self._remote_url

@@ -15,12 +15,13 @@ from tests.conformance.harness import from_environment
 
 @contextmanager
 def staged(scenario: Scenario, policies: Iterable[str], **options: Any) -> Iterator[Stage]:
-    """A stage with everything on it.
+    """A stage with everything on it, where only the product asks AWS over a socket.
 
     On a real server the platform's programs write as OVN-Kubernetes' control plane, and the product is whoever
     `deploy/rbac.yaml` makes it, with a token that the page on deploying tells how to get.
     """
     with tempfile.TemporaryDirectory() as directory:
+        options.setdefault("short", True)
         real = from_environment(Path(directory))
         if real is None:
             with Stage(scenario, policies, **options) as stage:
