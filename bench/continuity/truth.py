@@ -144,24 +144,36 @@ class Record:
                 yield Condition("node", frozenset({name}), gap, max(NODE_HEALS, grown - gap.since), zone)
 
     def _moments(self) -> list[tuple[float, str, Node | None]]:
-        """When a node was another than before: what it was then. What has lost its machine carries nothing any more,
-        whatever the cluster believes of it.
+        """When a node was another than before: what it was then. One whose machine has ended carries nothing any more,
+        whatever the cluster believes of it, until it is deleted; another may come by that name.
         """
         told, machines = self._rosa.told, self._rosa.facts.machines
-        ended = {
-            machines[machine].node: at
-            for at, machine, state in told.instances[self._ends :]
-            if state == "shutting-down" and machines[machine].node
-        }
-        found = [
-            (at, node.name, _without_machine(change.new) if at >= ended.get(node.name, math.inf) else change.new)
-            for at, change in told.changes[self._changes :]
-            if isinstance(change, NodeChange) and (node := change.new or change.old) is not None
+        there = dict(self._nodes)
+        happened: list[tuple[float, NodeChange | str]] = [
+            *((at, change) for at, change in told.changes[self._changes :] if isinstance(change, NodeChange)),
+            *(
+                (at, machines[machine].node)
+                for at, machine, state in told.instances[self._ends :]
+                if state == "shutting-down"
+            ),
         ]
-        for name, at in ended.items():
-            before = [node for when, changed, node in found if changed == name and when <= at]
-            found.append((at, name, _without_machine(before[-1] if before else self._nodes.get(name))))
-        return sorted(found, key=lambda moment: moment[0])
+        ended: set[str] = set()
+        found = []
+        for at, what in sorted(happened, key=lambda one: one[0]):
+            if isinstance(what, str):
+                ended |= {what} & there.keys()
+                name, node = what, there.get(what)
+            else:
+                changed = what.new or what.old
+                assert changed is not None, "a change has a before or an after"
+                name, node = changed.name, what.new
+            if node is None:
+                there.pop(name, None)
+                ended.discard(name)
+            else:
+                there[name] = replace(node, ready=False) if name in ended else node
+            found.append((at, name, there.get(name)))
+        return found
 
     def _spans(self, end: float, holds: Callable[[dict[str, Node]], bool]) -> list[Interval]:
         """When something held of the nodes. What did at the beginning has since the cluster stands, at time zero."""
@@ -190,10 +202,6 @@ def _joined(gaps: Iterable[Interval], apart: float) -> list[Interval]:
         else:
             found.append(gap)
     return found
-
-
-def _without_machine(node: Node | None) -> Node | None:
-    return None if node is None else replace(node, ready=False)
 
 
 def _lies_idle(name: str, nodes: dict[str, Node]) -> bool:
