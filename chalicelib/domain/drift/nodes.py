@@ -19,18 +19,20 @@ from chalicelib.domain.verdicts import State, Verdict
 def diagnose_nodes(terrain: Terrain, lost: Collection[str], memory: Remembered) -> Iterator[Finding]:
     """Labelled nodes that have had time enough and still can't carry anything, and nodes that block all others.
 
-    One that has not had it yet is a note: since when it is so, for what it would be told as later.
+    One that has not had it yet is a note, as soon as that could make a difference: since when it is so, for what it
+    would be told as later.
 
     Args:
         lost: Zones that are told as lost. That tells of their nodes too; one that people know of already goes on
             being told: it is not over.
     """
     ripe = terrain.observed.taken_at - JOINING_TIME
+    noted = ripe + REPLACING_TIME  # not before: each new node passes through this, and a note is a write
     for row, node in zip(terrain.capacity.nodes, sorted(terrain.observed.nodes, key=lambda n: n.name), strict=True):
         if node.deleting:
             continue
         grown_up = node.created_at <= ripe
-        if node.assignable is not None and not row.eligible:
+        if node.assignable is not None and not row.eligible and node.created_at <= noted:
             finding = _unusable(row, node, grown_up=grown_up, of_lost_zone=row.zone in lost)
             memo = memory.memo(finding.fingerprint(terrain.desired.name))
             if row.zone not in lost or (memo is not None and memo.told):

@@ -134,9 +134,17 @@ def test_a_node_of_a_zone_that_nobody_wants_is_told_by_itself() -> None:
     assert len(found(plan(lost(2), elsewhere), Kind.NODE_UNUSABLE)) == 2
 
 
+@pytest.mark.parametrize(("minutes", "noted"), [(9, 0), (10, 1), (24, 1), (25, 0)])
+def test_a_node_is_noted_when_it_has_had_the_time_that_most_need(minutes: int, noted: int) -> None:
+    """Fifteen minutes later, grown up, it will have been out for as long as people are not told of it."""
+    young = make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=minutes))
+    alive = make.snapshot("ab")
+    assert len(plan(replace(alive, nodes=(*known(alive.nodes), young)), DESIRED).notes) == noted
+
+
 def test_since_when_a_young_node_is_out_is_remembered() -> None:
     """A note, that nobody is shown: it may come up yet. Not where its zone is lost, and tells of it."""
-    young = make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=5))
+    young = make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=15))
     alive = make.snapshot("ab")
     (note,) = plan(replace(alive, nodes=(*known(alive.nodes), young)), DESIRED).notes
     assert (note.kind, note.subject, note.severity) == (Kind.NODE_UNUSABLE, "node node-a1", Severity.INFO)
@@ -146,7 +154,7 @@ def test_since_when_a_young_node_is_out_is_remembered() -> None:
 
 def test_a_young_node_that_grows_up_and_is_out_has_been_out_before() -> None:
     """The same finding, and therefore counted from when it was seen first."""
-    nodes = [make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=m)) for m in (5, 25)]
+    nodes = [make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=m)) for m in (15, 25)]
     alive = make.snapshot("ab")
     young, grown_up = (plan(replace(alive, nodes=(*known(alive.nodes), node)), DESIRED) for node in nodes)
     (finding,) = found(grown_up, Kind.NODE_UNUSABLE)
