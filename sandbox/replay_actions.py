@@ -7,20 +7,23 @@ from them (`replay`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from typing import TypeVar
 
 from chalicelib.domain.twin import outside
 from chalicelib.domain.twin.ec2 import Ec2Error, Interface
 from chalicelib.domain.twin.values import UNSCHEDULABLE_TAINT, Node
 from chalicelib.domain.twin.world import Changes, World, start_cncc, start_manager, stop_cncc, stop_manager
 from sandbox.replay_recording import Json, UnreadableRecording
-from sandbox.replay_state import instance_of, interface_of
+from sandbox.replay_state import foreign_interface_of, instance_of, interface_of
 
 TAINT_EFFECT = "NoSchedule"
 
 Outcome = tuple[World, int | None, Changes]
+Way = TypeVar("Way")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,22 @@ def do(world: World, action: Json, zones: Zones) -> Outcome:
     Raises:
         UnreadableRecording: An action that is not known, or lacks an argument.
     """
+    return carry_out(action, _ACTIONS, lambda perform: perform(world, action, zones))
+
+
+def carry_out(action: Json, ways: Mapping[str, Way], perform: Callable[[Way], Done]) -> Done:
+    """Do an action in the way that its word names; what is wrong with it is said in the recording's words.
+
+    Raises:
+        UnreadableRecording: An action that is not known, or lacks an argument.
+    """
     name = action["do"]
     try:
-        perform = _ACTIONS[name]
+        way = ways[name]
     except KeyError as error:
         raise UnreadableRecording(f"unknown action {name!r}") from error
     try:
-        return perform(world, action, zones)
+        return perform(way)
     except KeyError as error:
         raise UnreadableRecording(f"action {name}: {error} is missing or names nothing that is there") from error
     except ValueError as error:
@@ -134,14 +146,18 @@ def _kick(world: World, action: Json, _: Zones) -> Outcome:
 
 
 def _hold_address(world: World, action: Json, _: Zones) -> Outcome:
-    interface = Interface(f"foreign eni {action['holder']}", action["zone"], (action["ip"],))
+    interface = Interface(foreign_interface_of(action["holder"]), action["zone"], (action["ip"],))
     return outside.hold_address(world, interface), None, ()
 
 
 def _fail_calls(world: World, action: Json, _: Zones) -> Outcome:
-    status = 403 if action["code"] == "UnauthorizedOperation" else 400
-    error = Ec2Error(action["code"], action["message"], status)
+    error = Ec2Error(action["code"], action["message"], refusal_status(action))
     return outside.fail_calls(world, action["op"], error), None, ()
+
+
+def refusal_status(action: Json) -> int:
+    """The HTTP status with which EC2 refuses a call with the action's error code."""
+    return 403 if action["code"] == "UnauthorizedOperation" else 400
 
 
 def _plain(change: Callable[[World, Json], World]) -> Callable[[World, Json, Zones], Outcome]:
@@ -178,7 +194,7 @@ _ACTIONS: dict[str, Callable[[World, Json, Zones], Outcome]] = {
     "delete_cpic": lambda world, a, _: outside.delete_cpic(world, a["ip"]),
     "edit_cpic_node": lambda world, a, _: outside.edit_cpic_node(world, a["ip"], a["node"]),
     "ec2_hold_address": _hold_address,
-    "ec2_release_address": _plain(lambda world, a: outside.release_interface(world, f"foreign eni {a['holder']}")),
+    "ec2_release_address": _plain(lambda world, a: outside.release_interface(world, foreign_interface_of(a["holder"]))),
     "ec2_take_from_node": _plain(lambda world, a: outside.take_address(world, instance_of(a["node"]), a["ip"])),
     "ec2_put_on_node": _plain(lambda world, a: outside.put_address(world, instance_of(a["node"]), a["ip"])),
     "ec2_fail": _fail_calls,

@@ -26,6 +26,11 @@ def interface_of(node: str) -> str:
     return f"eni of {node}"
 
 
+def foreign_interface_of(holder: str) -> str:
+    """How recordings name the interface with which somebody else holds an address."""
+    return f"foreign eni {holder}"
+
+
 def shown(obj: Node | EgressIp | Cpic) -> Json:
     """The fields of an object that a recording shows."""
     match obj:

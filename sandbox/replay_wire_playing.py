@@ -1,7 +1,7 @@
 """Playing a recording on the sandbox's wire, step by step, and comparing with the code that compares the model alone.
 
-Belongs here: order and time on the wire, the verdict. Does not belong here: requests and reading (`replay_wire`), how
-long is quiet (`replay_playing`), the comparison (`replay_state`).
+Belongs here: order and time on the wire, the verdict. Does not belong here: requests (`replay_wire_actions`), reading
+(`replay_wire`), how long is quiet (`replay_playing`), the comparison (`replay_state`).
 
 The wire goes one way at a time. Where a recording leaves a line open (`any_of`), it must end in one of the recorded
 states. Where it ends elsewhere and the platform had a choice, others are tried from the beginning, a few of them.
@@ -28,6 +28,7 @@ from sandbox.replay_recording import Recording, Step, UnreadableRecording
 from sandbox.replay_state import change_sequences, changes_difference, several_addresses, state_difference
 from sandbox.replay_verdict import Difference, Verdict
 from sandbox.replay_wire import WirePlatform
+from sandbox.replay_wire_actions import do
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ def _play(platform: WirePlatform, played: Played, step: Step) -> Played:
         if action["do"] == "wait":
             platform.timeline.advance(action["seconds"])
             continue
-        check_status(action, platform.do(action))
+        check_status(action, do(platform, action))
         if action["do"] in SLOW_ACTIONS:
             platform.timeline.advance(0)
         else:
