@@ -80,6 +80,7 @@ SITUATIONS: dict[str, Callable[[], Night]] = {
     "reservation-missing": objects.reservation_missing,
     "reservation-foreign": objections.reservation_foreign,
     "plan-refused": own_work.plan_refused,
+    "plan-refused.held-back": own_work.change_held_back,
     "action-failed": own_work.action_refused,
     "action-failed.unanswered": own_work.action_unanswered,
 }

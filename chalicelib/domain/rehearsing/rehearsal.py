@@ -95,7 +95,7 @@ class Objection:
     @property
     def sentence(self) -> str:
         """For people."""
-        return f"Rehearsed {self.behaviours}, {self.address} of EgressIP {self.policy} {self.why}."
+        return f"{self.address} of EgressIP {self.policy} {self.why} (rehearsed {self.behaviours})."
 
 
 @dataclass(frozen=True, slots=True)

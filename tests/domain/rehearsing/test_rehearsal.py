@@ -166,7 +166,9 @@ def test_a_replacement_that_would_not_serve_is_held_and_the_old_address_kept() -
     planned = plan_rehearsed(observed, make.cluster(make.policy("ns", B)))
     assert not [action for action in planned.actions if isinstance(action, ApplyEgressIp | DeleteEgressIp)]
     assert [a.address for a in planned.allocations if a.held] == [make.policy("ns", B).addresses[0]]
-    assert any("silent_abort" in finding.summary for finding in planned.findings)
+    (finding,) = (f for f in planned.findings if f.kind is Kind.PLAN_REFUSED)
+    assert "silent_abort" in finding.summary
+    assert (finding.impact, finding.patience_seconds) == ("Egress goes on as it is.", 600)
     assert any(what.what == f"remove {A} from EgressIP ns" for what in planned.withheld)
 
 
