@@ -62,6 +62,10 @@ def interrupted(
     return broken
 
 
+def nothing(_rosa: VirtualRosa) -> None:
+    """Nothing happens meanwhile."""
+
+
 def _kept(rosa: VirtualRosa, egress_ip: str, address: str, since: float) -> bool:
     """Whether the address served at every moment since then, those without length included."""
     return all(address in dict(served) for served in rosa.history.served_since(egress_ip, since))

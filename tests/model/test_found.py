@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sandbox.rosa.scenario import Flavour
-from tests.model.life import Event, Life, Shape
+from tests.model.happenings import Event
+from tests.model.life import Life, Shape
 
 
 def settled(shape: Shape, *events: Event) -> list[str]:

@@ -25,10 +25,6 @@ def keeper() -> Keeper:
     return served(Keeper(standing(), wish(policy("web", *ADDRESSES))))
 
 
-def _nothing(_rosa: VirtualRosa) -> None:
-    """Nothing happens meanwhile."""
-
-
 def _drops_one(keeper: Keeper) -> None:
     there = next(e for e in keeper.rosa.cluster.fetch_egress_ips() if e.name == "web")
     spec = type(there.spec)(ADDRESSES[:1], there.spec.namespace_selector, None)
@@ -47,14 +43,14 @@ def test_an_address_that_stops_is_seen_even_if_it_comes_back_at_once(
 ) -> None:
     """The first law: also where the loss takes no time."""
     given = {"web": frozenset(ADDRESSES)}
-    broken = laws.interrupted(keeper, visit, _nothing, given, laws.FEW)
+    broken = laws.interrupted(keeper, visit, laws.nothing, given, laws.FEW)
     assert broken
     assert all(ADDRESSES[1] in line for line in broken)
 
 
 def test_what_the_fleet_file_gives_up_or_the_cluster_loses_anyhow_is_no_loss(keeper: Keeper) -> None:
     """The first law asks nothing of addresses that would have stopped without the visit too."""
-    assert not laws.interrupted(keeper, _drops_one, _nothing, {"web": frozenset(ADDRESSES[:1])}, laws.FEW)
+    assert not laws.interrupted(keeper, _drops_one, laws.nothing, {"web": frozenset(ADDRESSES[:1])}, laws.FEW)
 
     def zone_goes(rosa: VirtualRosa) -> None:
         rosa.accidents.lose_zone("eu-central-1b")

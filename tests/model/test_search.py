@@ -21,7 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from chalicelib.domain.twin.behaviours import OVNK_RELEASES
 from sandbox.rosa.scenario import Flavour
 from tests.model import laws
-from tests.model.life import WORDS, Event, Life, Shape
+from tests.model.happenings import WORDS, Event
+from tests.model.life import Life, Shape
 
 number = st.integers(0, 11)
 arguments: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
