@@ -11,41 +11,25 @@ from chalicelib.adapters.errors import Conflict
 from chalicelib.domain.pools import Scaling, Taint
 from chalicelib.domain.snapshot import EgressIpConfig
 from chalicelib.domain.spec import ClusterSpec, Mode, OcmSpec, PoolCreation, PoolSpec, SecretRef
-from chalicelib.usecases.tell import Timing
-from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
-from tests import factories
-from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeOcm, assign_all
+from chalicelib.usecases.visit import Outcome
+from tests import factories, worlds
+from tests.fakes import FakeOcm, assign_all
+from tests.worlds import ADDRESSES
 
 OCM_ID = factories.ocm_cluster().id
-ADDRESSES = ("10.10.100.253", "10.10.150.253", "10.10.200.253")
 REFUSED = (
     "Error processing cloud assignment request, err: UnauthorizedOperation: You are not authorized to perform this"
     " operation.\n\tstatus code: 403, request id: 31c8a1f0-93e3-4ae1-a4a5-7b1a5cb9c1a5"
 )
 """The cloud network controller's message of an assignment that EC2 denied, as recorded."""
-PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
 
 
-class World:
-    """A three-zone cluster with its AWS side, memory and topic."""
+class World(worlds.World):
+    """By default with one policy that lists its addresses and one for which they are chosen."""
 
-    def __init__(self, desired: ClusterSpec | None = None, *, tells: bool = True) -> None:
-        start = factories.snapshot(nodes_per_zone=2)
-        self.desired = desired or factories.cluster(
-            factories.policy("ns", *ADDRESSES), factories.policy("pod", per_zone=1, pods=factories.PODS)
-        )
-        self.cluster, self.ec2, self.clock = FakeCluster(start), FakeEc2(start), Clock()
-        self.ocm: FakeOcm | None = None
-        self.memory = FakeMemory() if tells else None
-        self.alerts = FakeAlerts() if tells else None
-
-    def visit(self) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, ocm=self.ocm)
-        return visit(self.desired, outside, PACE, run_id="demo.1")
-
-    def settle(self) -> None:
-        self.visit()
-        assign_all(self.cluster, self.ec2)
+    def __init__(self, desired: ClusterSpec | None = None) -> None:
+        listed, chosen = factories.policy("ns", *ADDRESSES), factories.policy("pod", per_zone=1, pods=factories.PODS)
+        super().__init__(desired or factories.cluster(listed, chosen))
 
     def loses(self, address: str, *, status: bool = True, cpic: bool = True) -> None:
         """The address is on no interface any more; nor in any status, and has no CPIC, unless told otherwise."""
@@ -70,7 +54,7 @@ def at_rest() -> Outcome:
 
 
 def on_a_terminal() -> Outcome:
-    return World(tells=False).visit()
+    return World().visit_on_a_terminal()
 
 
 def observed_only() -> Outcome:

@@ -11,11 +11,11 @@ from chalicelib.domain.findings import Kind
 from chalicelib.domain.pools import Scaling
 from chalicelib.domain.spec import ClusterSpec, OcmSpec, PoolSpec, SecretRef
 from chalicelib.domain.telling.messages import Alert, Occasion
-from chalicelib.usecases.visit import Outcome, Outside, visit
+from chalicelib.usecases.visit import Outcome
 from tests import factories as make
 from tests.fakes import FakeOcm
-from tests.situations import ADDRESSES, OCM_ID, PACE, World
-from tests.usecases.test_credential import FakeToken
+from tests.situations import OCM_ID, World
+from tests.worlds import ADDRESSES
 
 A, B, C = ADDRESSES
 WITH_OCM = OcmSpec(OCM_ID, SecretRef(secret_id="egress-keeper/ocm"))
@@ -29,16 +29,12 @@ class Night(World):
 
     def __init__(self, desired: ClusterSpec | None = None, *, settled: bool = True) -> None:
         super().__init__(desired)
-        self.token: FakeToken | None = None
         self.last: Outcome | None = None
         if settled:
             self.settle()
 
-    def visit(self) -> Outcome:
-        outside = Outside(
-            self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, ocm=self.ocm, token=self.token
-        )
-        self.last = visit(self.desired, outside, PACE, run_id="demo.1")
+    def visit(self, *, attempt: int = 0, approved: str | None = None) -> Outcome:
+        self.last = super().visit(attempt=attempt, approved=approved)
         return self.last
 
     def watch(self, *pauses: float) -> Night:
@@ -51,7 +47,6 @@ class Night(World):
 
     def told(self, kind: Kind) -> Alert | None:
         """The first message about that kind that does not say it is over; None where nobody was told."""
-        assert self.alerts is not None
         about = (
             alert
             for alert in self.alerts.sent
@@ -92,7 +87,6 @@ class Night(World):
 
     def forgets_messages(self) -> None:
         """What was told so far is not what the situation is about."""
-        assert self.alerts is not None
         self.alerts.sent.clear()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Unreachable
 from tests.alert_situations.night import Night, with_pools
-from tests.usecases.test_credential import FakeToken, token_text
+from tests.tokens import FakeToken, token_text
 
 
 def credential_ending() -> Night:

@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from chalicelib.adapters.errors import AdapterError, Denied, Unreachable
-from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount
+from chalicelib.adapters.errors import Denied, Unreachable
 from chalicelib.domain.findings import Finding, Kind, Severity
 from chalicelib.domain.spec import Mode
 from chalicelib.usecases.credential import keep_token
-from tests.domain.drift.test_credential import ACCOUNT, ISSUED, jwt
-from tests.usecases.test_visit import World
-
-DAY = timedelta(days=1)
-
-
-def token_text(days: float, *, from_day: float = 0, subject: str = ACCOUNT) -> str:
-    start = (ISSUED + timedelta(days=from_day)).timestamp()
-    return jwt({"sub": subject, "iat": start, "exp": start + days * 86400})
-
-
-class FakeToken:
-    """A token in a secret; `stored` is what the secret holds, `kept` what a warm function remembers of it."""
-
-    where = "secret keeper/prod"
-
-    def __init__(self, text: str, *, storable: bool = True) -> None:
-        self.stored = self.kept = text
-        self.storable = storable
-        self.calls: list[str] = []
-        self.errors: dict[str, AdapterError] = {}
-        self.asked_for: timedelta | None = None
-
-    def read(self, *, fresh: bool = False) -> str:
-        if "read" in self.errors:
-            raise self.errors["read"]
-        if fresh:
-            self.kept = self.stored
-        return self.kept
-
-    def request(self, account: ServiceAccount, life: timedelta, now: object) -> IssuedToken:
-        self.calls.append("request")
-        if "request" in self.errors:
-            raise self.errors["request"]
-        self.asked_for = life
-        return IssuedToken(token_text(life / DAY, from_day=60), ISSUED + 60 * DAY + life)
-
-    def store(self, issued: IssuedToken) -> None:
-        self.calls.append("store")
-        if "store" in self.errors:
-            raise self.errors["store"]
-        self.stored = self.kept = issued.text
+from tests.tokens import DAY, ISSUED, FakeToken, token_text
+from tests.worlds import World
 
 
 def keep(token: FakeToken, day: float, *, may_write: bool = True) -> tuple[Finding, ...]:

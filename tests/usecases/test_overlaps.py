@@ -12,7 +12,7 @@ from chalicelib.domain.drift.contenders import MOST_NAMESPACES
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.snapshot import EgressIpSpec
 from tests import factories
-from tests.usecases.test_visit import ADDRESSES, World
+from tests.worlds import ADDRESSES, World
 
 LEGACY = '{"matchLabels":{"team":"legacy"}}'
 OURS = json.loads(factories.NAMESPACES)["matchLabels"]

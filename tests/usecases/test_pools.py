@@ -1,57 +1,41 @@
-"""Machine pools in whole visits, and with another writer of the same pool in between: nothing is lost unseen."""
+"""Machine pools in whole visits: labelled and made once, and told of what stands against it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chalicelib.adapters.errors import Denied, NotFound, Rejected, Unreachable
-from chalicelib.domain.actions import POOL_LABELS, LabelPool, UnlabelPool
-from chalicelib.domain.capacity import CapacityReport, report_capacity
+from chalicelib.domain.actions import POOL_LABELS
 from chalicelib.domain.findings import Kind, Severity
-from chalicelib.domain.machine_pools.pooling import plan_pools
-from chalicelib.domain.plan import Plan
-from chalicelib.domain.pools import MachinePool, OcmCluster, OcmView, Scaling
-from chalicelib.domain.remembered import NOTHING_REMEMBERED
-from chalicelib.domain.snapshot import ASSIGNABLE_LABEL
-from chalicelib.domain.spec import ClusterSpec, Mode, OcmSpec, PoolCreation, PoolSpec, SecretRef
-from chalicelib.domain.terrain import Terrain, all_known
-from chalicelib.usecases.act import Report, execute
-from chalicelib.usecases.pools import PoolConflict, PoolWriter
-from chalicelib.usecases.tell import Timing
-from chalicelib.usecases.visit import Outcome, Outside, Pace, visit
-from tests import factories
-from tests.fakes import Clock, FakeAlerts, FakeCluster, FakeEc2, FakeMemory, FakeOcm
+from chalicelib.domain.pools import MachinePool, Scaling
+from chalicelib.domain.spec import Mode, OcmSpec, PoolCreation, PoolSpec, SecretRef
+from chalicelib.usecases.visit import Outcome
+from tests import factories, worlds
+from tests.fakes import FakeOcm
+from tests.usecases.other_writers import THEIRS, at_request
 
-PACE = Pace(Timing(timedelta(seconds=60), timedelta(days=1)), timedelta(seconds=20))
-THEIRS = {"team": "net", "tier": "front"}
 NEW = PoolSpec("new", PoolCreation("m5.xlarge", Scaling(2, 2, auto=False), subnets=("subnet-a",)))
 
 
-class World:
+class World(worlds.World):
     """A healthy HCP cluster whose pool egress-a has two labels, none of them ours, and unlabelled nodes."""
+
+    ocm: FakeOcm
 
     def __init__(self, *pools: PoolSpec) -> None:
         bare = tuple(factories.node(zone, assignable=None if zone == "a" else "") for zone in "abc")
-        start = factories.snapshot(nodes=bare)
         view = factories.ocm_view(factories.pool("a", labels=THEIRS), factories.pool("b"))
-        self.desired: ClusterSpec = factories.cluster(
+        desired = factories.cluster(
             infra_id=view.cluster.id,
             ocm=OcmSpec(view.cluster.id, SecretRef(env="OCM")),
             machine_pools=pools or (PoolSpec("egress-a"),),
         )
-        self.cluster, self.ec2 = FakeCluster(start), FakeEc2(start)
+        super().__init__(desired, factories.snapshot(nodes=bare))
         self.ocm = FakeOcm(view.cluster, *view.pools)
-        self.memory, self.alerts, self.clock = FakeMemory(), FakeAlerts(), Clock()
-
-    def visit(self) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory, alerts=self.alerts, ocm=self.ocm)
-        return visit(self.desired, outside, PACE, run_id="demo.1")
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -205,187 +189,6 @@ def test_a_second_writer_is_named_and_not_fought() -> None:
         world.clock.advance(3600)
     assert world.labels == {**THEIRS, **POOL_LABELS}, "once the other one stops, the label comes back and stays"
     assert Kind.SECOND_WRITER not in kinds(world.visit())
-
-
-# The write itself, with another writer in between
-
-
-@dataclass
-class Other:
-    """Somebody who writes the whole map of labels, at given requests of ours.
-
-    Attributes:
-        moves: (before which of our requests, keeps what is there, label it adds).
-        persistent: Writes its labels again when it finds them missing, as Terraform does at its next run.
-    """
-
-    ocm: FakeOcm
-    moves: list[tuple[int, bool, str]]
-    persistent: bool
-    requests: int = 0
-    wants: dict[str, str] = field(default_factory=lambda: dict(THEIRS))
-    seen: dict[str, str] = field(default_factory=lambda: dict(THEIRS))
-    in_window: set[str] = field(default_factory=set)
-
-    def between(self, operation: str) -> None:
-        for at, keeps, label in self.moves:
-            if at == self.requests:
-                self.wants[label] = "x"
-                there = self.ocm.pools["egress-a"].labels
-                self.ocm.write_labels("egress-a", {**(there if keeps else self.seen), **self.wants})
-                if operation == "set_pool_labels":
-                    self.in_window.add(label)
-        self.requests += 1
-        if not self.persistent or self.requests % 3 == 0:
-            self.seen = dict(self.ocm.pools["egress-a"].labels)
-
-    def look_again(self) -> None:
-        there = self.ocm.pools["egress-a"].labels
-        if self.persistent and any(there.get(key) != value for key, value in self.wants.items()):
-            self.ocm.write_labels("egress-a", {**there, **self.wants})
-
-
-START = factories.snapshot("a", subnets=(factories.subnet("a"),))
-CLUSTER, EC2 = FakeCluster(START), FakeEc2(START)
-DESIRED = factories.cluster(infra_id=factories.ocm_cluster().id, machine_pools=(PoolSpec("egress-a"),))
-
-
-def small_visit(ocm: FakeOcm, terrain: Terrain) -> Report:
-    """The part of a visit that is about pools: a whole one a thousand times over would take a minute."""
-    cluster = ocm.fetch_cluster(ocm.cluster.id)
-    terrain.observed = replace(terrain.observed, ocm=OcmView(cluster, ocm.fetch_pools(cluster)))
-    pooling = plan_pools(terrain, NOTHING_REMEMBERED)
-    return execute(Plan("demo", tuple(pooling.label)), CLUSTER, EC2, PoolWriter(ocm, cluster))
-
-
-def a_terrain() -> Terrain:
-    known, capacity = all_known(START), report_capacity(START)
-    assert known is not None
-    assert isinstance(capacity, CapacityReport)
-    return Terrain(known, DESIRED, capacity)
-
-
-TERRAIN = a_terrain()
-
-
-moves = st.lists(st.tuples(st.integers(0, 14), st.booleans(), st.sampled_from(["a", "b", "team2"])), max_size=4)
-
-
-def survives_or_is_named(moves: list[tuple[int, bool, str]], persistent: bool) -> None:
-    """Each of their labels is there in the end, or a finding names pool and key.
-
-    One gap is left, and OCM gives nothing to close it with: a key written for the first time between our last read and
-    our write, by somebody who never looks again.
-    """
-    ocm = FakeOcm(factories.ocm_cluster(), factories.pool("a", labels=THEIRS))
-    other = Other(ocm, moves, persistent)
-    ocm.between = other.between
-    named: set[str] = set()
-    for _ in range(4):
-        for finding in small_visit(ocm, TERRAIN).findings:
-            assert finding.subject == "labels of machine pool egress-a"
-            named |= {key for key in other.wants if key in finding.todo}
-        other.look_again()
-    survived = {key for key, value in ocm.pools["egress-a"].labels.items() if other.wants.get(key) == value}
-    lost = set(other.wants) - survived - named
-    assert lost <= (set() if persistent else other.in_window)
-
-
-@settings(max_examples=150)
-@given(moves, st.booleans())
-def test_every_foreign_label_survives_or_is_named(moves: list[tuple[int, bool, str]], persistent: bool) -> None:
-    """Interleavings with the console or Terraform, which replace the whole map with our label or without."""
-    survives_or_is_named(moves, persistent)
-
-
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(moves, st.booleans())
-def test_in_a_thousand_interleavings_too(moves: list[tuple[int, bool, str]], persistent: bool) -> None:
-    """Rare orders of reads and writes come up among many."""
-    survives_or_is_named(moves, persistent)
-
-
-def writer(*labels: tuple[str, str]) -> tuple[PoolWriter, FakeOcm]:
-    cluster: OcmCluster = factories.ocm_cluster()
-    ocm = FakeOcm(cluster, factories.pool("a", labels=dict(labels)))
-    return PoolWriter(ocm, cluster), ocm
-
-
-def at_request(ocm: FakeOcm, operation: str, number: int, labels: Mapping[str, str]) -> None:
-    """Somebody replaces the map just before the request of that number (from 1) of its kind; 0: before each."""
-    count = iter(range(1, 100))
-
-    def between(name: str) -> None:
-        if name == operation and (next(count) == number or number == 0):
-            ocm.write_labels("egress-a", labels)
-
-    ocm.between = between
-
-
-LABEL = LabelPool("egress-a", THEIRS, (), "")
-
-
-def test_labels_that_changed_since_the_plan_are_not_overwritten() -> None:
-    """Somebody is writing now: look again instead."""
-    pools, ocm = writer(*THEIRS.items(), ("new", "x"))
-    with pytest.raises(PoolConflict, match="changed since they were read: new") as raised:
-        pools.perform(LABEL)
-    assert raised.value.keys == ("new",)
-    assert ocm.writes == []
-
-
-def test_a_label_that_somebody_set_meanwhile_is_enough() -> None:
-    """Done is done, whoever did it: nothing is sent."""
-    pools, ocm = writer(*THEIRS.items(), (ASSIGNABLE_LABEL, "true"))
-    pools.perform(LABEL)
-    assert ocm.writes == []
-
-
-def test_a_write_that_is_overwritten_at_once_is_made_once_more() -> None:
-    """Terraform wrote at the same moment, without our label: merged into what is there then."""
-    pools, ocm = writer(*THEIRS.items())
-    at_request(ocm, "fetch_pool", 2, {**THEIRS, "new": "x"})
-    pools.perform(LABEL)
-    assert ocm.pools["egress-a"].labels == {**THEIRS, "new": "x", **POOL_LABELS}
-
-
-def test_a_label_that_vanished_meanwhile_is_named() -> None:
-    """Ours is there, and one of theirs is not any more: not ours to put back, but people must know."""
-    pools, ocm = writer(*THEIRS.items())
-    at_request(ocm, "fetch_pool", 2, {"tier": "front", **POOL_LABELS})
-    with pytest.raises(PoolConflict) as raised:
-        pools.perform(LABEL)
-    assert raised.value.keys == ("team",)
-    assert raised.value.lost, "told at once"
-
-
-def test_a_pool_that_is_overwritten_each_time_is_given_up_for_now() -> None:
-    """Twice is enough for one visit."""
-    pools, ocm = writer(*THEIRS.items())
-    at_request(ocm, "fetch_pool", 0, THEIRS)
-    with pytest.raises(PoolConflict, match="each time overwritten") as raised:
-        pools.perform(LABEL)
-    assert raised.value.keys == (ASSIGNABLE_LABEL,)
-    assert len(ocm.writes) == 2
-
-
-def test_a_label_that_somebody_takes_over_while_it_is_taken_away_stays() -> None:
-    """Terraform wrote the whole map at the same moment, with the label and without our mark: it is theirs now."""
-    pools, ocm = writer(*THEIRS.items(), *POOL_LABELS.items())
-    theirs = {**THEIRS, ASSIGNABLE_LABEL: ""}
-    at_request(ocm, "fetch_pool", 2, theirs)
-    pools.perform(UnlabelPool("egress-a", {**THEIRS, **POOL_LABELS}, (), ""))
-    assert ocm.pools["egress-a"].labels == theirs
-    assert len(ocm.writes) == 1
-
-
-def test_a_pool_that_is_gone_is_told() -> None:
-    """Between plan and write: nothing is made of it."""
-    pools, ocm = writer()
-    ocm.pools.clear()
-    with pytest.raises(NotFound, match="machine pool egress-a is gone"):
-        pools.perform(LABEL)
 
 
 def test_a_pool_that_ocm_does_not_make_is_told() -> None:

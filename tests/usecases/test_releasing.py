@@ -19,7 +19,7 @@ from chalicelib.usecases.visit import Outside, visit
 from chalicelib.usecases.waiting import Patience
 from tests import factories
 from tests.fakes import Clock, FakeCluster, FakeEc2, FakeOcm, assign_all
-from tests.situations import ADDRESSES, PACE
+from tests.worlds import ADDRESSES, PACE
 
 THEIRS = {"team": "net", "tier": "front", "zone": "x"}
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from chalicelib.adapters.errors import Conflict
 from chalicelib.domain.findings import Kind
 from chalicelib.domain.spec import Mode
-from chalicelib.usecases.visit import Outcome, Outside, visit
-from tests.situations import ADDRESSES, PACE, World
+from tests.situations import World
+from tests.worlds import ADDRESSES
 
 
 class Broken(World):
@@ -20,11 +20,6 @@ class Broken(World):
         self.settle()
         there = self.cluster.egress_ips["ns"]
         self.cluster.egress_ips["ns"] = replace(there, items=tuple(i for i in there.items if i[0] != ADDRESSES[0]))
-        self.cluster.writes.clear()
-
-    def on_a_terminal(self, *, table: bool = False, settled: bool = False) -> Outcome:
-        outside = Outside(self.cluster, self.ec2, self.clock, memory=self.memory if table else None)
-        return visit(self.desired, outside, PACE, run_id="demo.cli", settled=settled)
 
     @property
     def listed(self) -> set[str]:
@@ -45,10 +40,10 @@ def test_a_remedy_begins_when_two_visits_a_minute_apart_agree() -> None:
 def test_on_a_terminal_without_a_table_no_remedy_begins() -> None:
     """One look cannot tell a failover from a fault; a person who has watched it can say so."""
     world = Broken()
-    assert world.on_a_terminal().look.planned.actions == ()
+    assert world.visit_on_a_terminal().look.planned.actions == ()
     world.clock.advance(3600)
-    assert world.on_a_terminal().look.planned.actions == ()
-    world.on_a_terminal(settled=True)
+    assert world.visit_on_a_terminal().look.planned.actions == ()
+    world.visit_on_a_terminal(settled=True)
     assert world.listed == set(ADDRESSES[1:])
 
 
@@ -57,9 +52,8 @@ def test_on_a_terminal_with_a_table_what_visits_saw_counts() -> None:
     world = Broken()
     world.visit()
     world.clock.advance(61)
-    assert world.memory is not None
     before = dict(world.memory.findings)
-    world.on_a_terminal(table=True)
+    world.visit_on_a_terminal(table=True)
     assert world.listed == set(ADDRESSES[1:])
     assert world.memory.findings == before
 
@@ -67,9 +61,8 @@ def test_on_a_terminal_with_a_table_what_visits_saw_counts() -> None:
 def test_a_table_that_cannot_be_read_is_no_reason_to_fail_on_a_terminal() -> None:
     """Nobody is to be told; what needs no memory is done, and no remedy begins."""
     world = Broken()
-    assert world.memory is not None
     world.memory.fail("fetch_findings")
-    assert world.on_a_terminal(table=True).status == "done"
+    assert world.visit_on_a_terminal(table=True).status == "done"
     assert world.listed == set(ADDRESSES)
 
 
@@ -107,8 +100,7 @@ def test_while_an_address_is_out_visits_come_back_with_growing_pauses_and_end() 
     world.visit()
     pauses = []
     for attempt in range(10):
-        outside = Outside(world.cluster, world.ec2, world.clock, memory=world.memory, alerts=world.alerts)
-        pauses.append(visit(world.desired, outside, PACE, run_id="demo.2", attempt=attempt).revisit_in)
+        pauses.append(world.visit(attempt=attempt).revisit_in)
         world.clock.advance(20)
     assert pauses[:3] == [timedelta(seconds=20), timedelta(seconds=40), timedelta(seconds=80)]
     assert pauses[-1] is None

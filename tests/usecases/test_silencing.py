@@ -25,7 +25,6 @@ class Quietly(World):
 
     @property
     def told(self) -> list[str]:
-        assert self.alerts is not None
         return [alert.told[0].occasion.value for alert in self.alerts.sent]
 
     def later(self, **span: float) -> None:
@@ -34,11 +33,9 @@ class Quietly(World):
 
     @property
     def fingerprint(self) -> str:
-        assert self.memory is not None
         return next(iter(self.memory.findings))
 
     def silence(self, span: timedelta = timedelta(hours=2)) -> None:
-        assert self.memory is not None
         who, why = "arn:aws:iam::1:user/ann", "known"
         silence_finding([self.fingerprint], ["demo"], self.memory, span=span, why=why, who=who, now=self.clock())
 
@@ -87,14 +84,12 @@ def test_a_finding_that_grows_worse_breaks_its_silence() -> None:
     """The silence was for what was known then."""
     world = Quietly()
     world.visit()
-    assert world.memory is not None
     record = world.memory.findings[world.fingerprint]
     mild = replace(record, told="warning", document={**record.document, "severity": "warning"})
     world.memory.findings[world.fingerprint] = mild
     world.silence()
     world.later(minutes=2)
     assert world.told == ["new", "worse"]
-    assert world.alerts is not None
     assert "silence by arn:aws:iam::1:user/ann" in world.alerts.sent[-1].body
 
 
@@ -120,7 +115,6 @@ def test_silences_are_listed_and_ended_with_a_name() -> None:
     world = Quietly()
     world.visit()
     world.silence()
-    assert world.memory is not None
     (lasting,) = silences_of(["demo"], world.memory, world.clock())
     assert (lasting.severity, lasting.why) == (Severity.CRITICAL, "known")
     (ended,) = unsilence([lasting.fingerprint], ["demo"], world.memory, who="arn:ben", now=world.clock())
@@ -134,7 +128,6 @@ def test_only_open_findings_are_silenced_all_or_none() -> None:
     """A mistyped fingerprint is said, with those there are; nothing is stored."""
     world = Quietly()
     world.visit()
-    assert world.memory is not None
     with pytest.raises(NoSuchThing, match=f"0000000000000000 is not open; open are .*{world.fingerprint}"):
         silence_finding(
             [world.fingerprint, "0" * 16], ["demo"], world.memory, span=LONGEST, why="x", who="y", now=world.clock()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -13,14 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.drift.credential import IssuedToken, ServiceAccount, TokenClaims, ending_finding, read_claims
 from chalicelib.domain.findings import Severity
-
-ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
-ACCOUNT = "system:serviceaccount:egress-keeper:egress-keeper"
-
-
-def jwt(claims: Any) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"e30.{payload}.c2ln"
+from tests.tokens import ACCOUNT, ISSUED, jwt
 
 
 def claims(days: float = 100) -> TokenClaims:
