@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from chalicelib.domain.actions import ApplyEgressIp
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.planning import plan
 from tests import factories as make
+from tests.domain.healing.ailing import CYCLE_A, DESIRED, FAILED, broken, tried
 from tests.domain.reading import A, B, C, applied, finding, held
 from tests.domain.world import converge, settle
 from tests.factories import known
@@ -71,3 +77,18 @@ def test_a_zone_without_nodes_keeps_its_addresses() -> None:
     assert {f.kind for f in planned.findings if f.severity is Severity.CRITICAL} == {Kind.NO_ELIGIBLE_NODE}
     assert finding(planned, Kind.ADDRESS_UNASSIGNED).severity is Severity.WARNING, "the policy's other one serves"
     assert len({f.group for f in planned.findings if f.severity is Severity.CRITICAL}) == 1
+
+
+@pytest.mark.parametrize(("minutes", "adds"), [(9, ()), (10, (A,))])
+@pytest.mark.parametrize("cpic", [{}, FAILED], ids=["healthy", "failed"])
+def test_an_address_whose_release_was_forgotten_is_put_back(
+    cpic: dict[str, Any], minutes: float, adds: tuple[str, ...]
+) -> None:
+    """A cycle took it out, and its CPIC stands there untouched: OVN-Kubernetes will not release it by itself any more.
+
+    One that is still carried comes back to its own place, one that is not finds room again.
+    """
+    mark = tried(Kind.ASSIGNMENT_FAILED, 1, timedelta(minutes=minutes))
+    out = broken(cpic=cpic, claimed="", on="eni-a0" if not cpic else "", listed=False, labels={CYCLE_A: mark})
+    planned = plan(out, DESIRED)
+    assert tuple(a for action in planned.actions if isinstance(action, ApplyEgressIp) for a in action.adds) == adds
