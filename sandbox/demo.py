@@ -46,7 +46,7 @@ POLICIES = (
 )
 WHAT = {
     "intake": "puts the raw event on the events queue and makes no other call",
-    "route": "asks EC2 once whose instances these are, and orders one visit a cluster and window",
+    "route": "orders one visit a cluster and window; whose instances events are of it asks EC2, once for all",
     "reconcile": "visits the cluster: observe, plan, guard, act, tell",
     "drift_check": "orders a visit to every cluster",
 }
