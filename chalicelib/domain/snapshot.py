@@ -36,11 +36,13 @@ class Unknown:
         what: The section, in the reader's words ("nodes", "subnet CIDR reservations").
         why: The cause, short enough for one line of an alert.
         source: The outside system that did not answer ("cluster API", "EC2"); findings are grouped by it.
+        may_pass: It may end without anybody's help: no answer, an error of the server's, a request too many.
     """
 
     what: str
     why: str
     source: str
+    may_pass: bool = False
 
 
 Known: TypeAlias = T | Unknown

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -101,14 +102,14 @@ def _read_ocm(desired: ClusterSpec, ocm: Ocm | None) -> Known[OcmView] | None:
         why = error.detail
         if isinstance(error, NotFound) and error.source == OCM:  # the credentials' secret may be what is not found
             why = f"ocm.cluster: {cluster_id!r}: OCM has no such cluster, or does not show it with these credentials"
-        return Unknown("machine pools", why, error.source)
+        return Unknown("machine pools", why, error.source, error.retryable)
     return _read("machine pools", lambda: OcmView(cluster, ocm.fetch_pools(cluster)))
 
 
 def _read_subnets(instances: Known[tuple[Instance, ...]], ec2: Ec2) -> Known[tuple[Subnet, ...]]:
     """Every subnet of the VPC, not only those with nodes: an address once given is found where nodes are gone."""
     if isinstance(instances, Unknown):
-        return Unknown("subnets", instances.why, instances.source)
+        return replace(instances, what="subnets")
     vpc_ids = sorted({instance.vpc_id for instance in instances} - {""})  # an instance on its way out has none
     if not vpc_ids:
         return Unknown("subnets", "no instance of the cluster runs, so its VPC is not known", "EC2")
@@ -119,14 +120,14 @@ def _per_subnet(
     what: str, subnets: Known[tuple[Subnet, ...]], fetch: Callable[[list[str]], tuple[T, ...]]
 ) -> Known[tuple[T, ...]]:
     if isinstance(subnets, Unknown):
-        return Unknown(what, subnets.why, subnets.source)
+        return replace(subnets, what=what)
     return _read(what, lambda: fetch([subnet.id for subnet in subnets]))
 
 
 def _read_limits(instances: Known[tuple[Instance, ...]], desired: ClusterSpec, ec2: Ec2) -> Known[Mapping[str, int]]:
     """Of the types that run, and of those that machine pools are to be made with."""
     if isinstance(instances, Unknown):
-        return Unknown("address limits of instance types", instances.why, instances.source)
+        return replace(instances, what="address limits of instance types")
     wished = {pool.create.instance_type for pool in desired.machine_pools if pool.create is not None}
     types = sorted({instance.type for instance in instances} - {""} | wished)
     return _read("address limits of instance types", lambda: ec2.fetch_address_limits(types))
@@ -137,4 +138,4 @@ def _read(what: str, fetch: Callable[[], T]) -> Known[T]:
     try:
         return fetch()
     except AdapterError as error:
-        return Unknown(what, error.detail, error.source)
+        return Unknown(what, error.detail, error.source, error.retryable)

@@ -20,7 +20,7 @@ def cannot_read(error: AdapterError, *operations: str) -> Night:
     for operation in operations:
         night.cluster.fail(operation, error)
         night.ec2.fail(operation, error)
-    return night.watch()
+    return night.watch(65, 300)
 
 
 READS = ("fetch_egress_ips", "fetch_cpics", "fetch_nodes")

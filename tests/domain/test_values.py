@@ -147,7 +147,7 @@ def test_values_as_json() -> None:
         "network": "10.10.100.224/28",
         "sets": ["a", "b"],
         "time": "2026-03-01T12:00:00+00:00",
-        "unknown": {"what": "nodes", "why": "503", "source": "cluster API"},
+        "unknown": {"what": "nodes", "why": "503", "source": "cluster API", "may_pass": False},
         "nested": [
             {
                 "policy": "ns",

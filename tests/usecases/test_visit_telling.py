@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.errors import Denied, Unreachable
+from chalicelib.adapters.errors import AdapterError, Denied, Throttled, Unreachable
 from chalicelib.domain.findings import Kind
 from chalicelib.usecases.documents import visit_document
 from tests import factories
@@ -127,16 +127,20 @@ def test_an_open_finding_is_told_again_once_a_day() -> None:
     assert "still open" in world.alerts.sent[1].body
 
 
-def test_findings_of_one_cause_are_one_message() -> None:
-    """An API server that does not answer is one message, not one a section."""
+@pytest.mark.parametrize(
+    ("error", "minutes", "messages"),
+    [(Unreachable, 4, 0), (Unreachable, 6, 1), (Throttled, 4, 0), (Denied, 2, 1)],
+)
+def test_findings_of_one_cause_are_one_message(error: type[AdapterError], minutes: int, messages: int) -> None:
+    """An API server that does not answer is one message, not one a section; none where it is back within minutes."""
     world = World()
     for operation in READS["cluster"]:
-        world.cluster.fail(operation, Unreachable("cluster API", operation, "timed out"))
-    world.visit()
-    world.clock.advance(61)
-    world.visit()
-    assert len(world.alerts.sent) == 1
-    assert "and 2 more" in world.alerts.sent[0].subject
+        world.cluster.fail(operation, error("cluster API", operation, "timed out"))
+    for _ in range(minutes):
+        world.visit()
+        world.clock.advance(61)
+    assert len(world.alerts.sent) == messages
+    assert all("and 2 more" in alert.subject for alert in world.alerts.sent)
 
 
 def test_a_visit_without_memory_still_acts() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from chalicelib.domain.drift.contenders import Contender, Pair, contenders_of, meetings
-from chalicelib.domain.findings import Finding, Kind, Severity
+from chalicelib.domain.drift.unread import OUTAGE_TIME
+from chalicelib.domain.findings import Finding, Kind, Severity, seconds
 from chalicelib.domain.matching import Requirement
 from chalicelib.domain.snapshot import Selected, Unknown
 from chalicelib.domain.terrain import Terrain
@@ -80,6 +81,7 @@ def _not_known(unread: Unknown) -> Finding:
         todo=f"If it is forbidden, the service account lacks the verb list on {unread.what}: as cluster-admin,"
         f" `oc apply -f deploy/rbac.yaml`. Else see that {unread.source} answers.",
         cause="labels of namespaces and pods cannot be read",
+        patience_seconds=seconds(OUTAGE_TIME) if unread.may_pass else 0,
     )
 
 

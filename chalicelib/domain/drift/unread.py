@@ -6,9 +6,18 @@ Belongs here: words and severity. Does not belong here: reading (`usecases.obser
 
 from __future__ import annotations
 
-from chalicelib.domain.findings import Finding, Kind, Severity
+from datetime import timedelta
+
+from chalicelib.domain.findings import Finding, Kind, Severity, seconds
 from chalicelib.domain.pools import ASLEEP, OcmView
 from chalicelib.domain.snapshot import Snapshot, Unknown
+
+OUTAGE_TIME = timedelta(minutes=5)
+"""An API server that starts anew, or EC2 that has too many requests while machines are replaced, answers again within
+this. A cluster without a good visit for as long is an alarm of its own."""
+
+OCM_OUTAGE_TIME = timedelta(minutes=15)
+"""Nothing depends on OCM so soon."""
 
 _AWS = (
     "See that the role for the cluster's account can be assumed and has the rights of its policy; or, when it is"
@@ -29,7 +38,9 @@ _BY_SOURCE = {
 
 def unread_finding(section: Unknown, observed: Snapshot) -> Finding:
     """One section. What is down on purpose, and OCM, on which no traffic depends, weigh less."""
+    patience = OUTAGE_TIME
     if section is observed.ocm:
+        patience = OCM_OUTAGE_TIME
         severity = Severity.WARNING
         impact = "Egress is looked after as ever; machine pools are neither labelled nor made."
         todo = (
@@ -48,6 +59,7 @@ def unread_finding(section: Unknown, observed: Snapshot) -> Finding:
         todo=todo,
         remedy="the next visit tries again",
         cause=f"{section.source} does not answer",
+        patience_seconds=seconds(patience) if section.may_pass else 0,
     )
 
 

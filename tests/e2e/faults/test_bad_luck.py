@@ -53,7 +53,7 @@ def test_ec2_throttled_for_minutes(lab: Lab) -> None:
     edit_by_hand(lab)
     lab.stage.aws.faults.inject("ec2", "*", throttled())
     lab.calls.begin()
-    lab.minutes(5)
+    lab.minutes(7)
     assert (
         lab.calls.writes_done == [call for call in lab.calls.made if call.what == "CreateSubnetCidrReservation"] == []
     )
@@ -87,7 +87,7 @@ def test_the_list_of_nodes_grows_too_old_while_it_is_read(lab: Lab, lasts: bool)
         kube.create("nodes", {"metadata": {"name": f"other-{number:03}", **note}}, manager="kubelet")
     body = json.dumps({"kind": "Status", "apiVersion": "v1", "code": 410, "reason": "Expired", "message": "too old"})
     kube.faults.add(Fault(path="/nodes", query="continue=", status=410, body=body, times=None if lasts else 1))
-    lab.minutes(3)
+    lab.minutes(7)
     told = kinds(lab.read_mail())
     kube.faults.clear()
     for number in range(120):
@@ -118,7 +118,7 @@ def test_the_token_has_expired_and_is_renewed(lab: Lab) -> None:
 def test_the_functions_clock_jumps(lab: Lab, minutes: int) -> None:
     """A clock that is wrong for a while makes no storm of messages and loses no recovery."""
     lab.stage.aws.faults.inject("ec2", "GetSubnetCidrReservations", throttled())
-    lab.minutes(3)
+    lab.minutes(7)
     assert kinds(lab.read_mail()) == ["section-unknown"]
     lab.skew = timedelta(minutes=minutes)
     lab.minutes(2)

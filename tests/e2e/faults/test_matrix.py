@@ -131,7 +131,7 @@ def test_a_fault_that_lasts_is_told_once_and_its_end_once(lab: Lab) -> None:
             continue  # a read within a write; an answer that is kept for the life of a process
         lab.forget()
         lab.calls.begin(call, Trouble.THROTTLED, lasting=True)
-        lab.minutes(4)
+        lab.minutes(7)
         changed = lab.calls.writes_done
         lab.calls.heal()
         lab.minutes(2)
