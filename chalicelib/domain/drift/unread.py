@@ -14,7 +14,7 @@ from chalicelib.domain.snapshot import Snapshot, Unknown
 
 OUTAGE_TIME = timedelta(minutes=5)
 """An API server that starts anew, or EC2 that has too many requests while machines are replaced, answers again within
-this. A cluster without a good visit for as long is an alarm of its own."""
+this. Egress goes on meanwhile."""
 
 OCM_OUTAGE_TIME = timedelta(minutes=15)
 """Nothing depends on OCM so soon."""
