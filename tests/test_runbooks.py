@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from argparse import ArgumentParser
 from functools import cache
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _problem(words: list[str]) -> str | None:
             return None if f"{verb} {what}" in ROSA and flags <= ROSA_FLAGS else " ".join(words)
         case ["egress-keeper", *arguments]:
             try:
-                cli.parser().parse_args([{"DIGEST": "0" * 12}.get(word, word) for word in arguments])
+                _parser().parse_args([{"DIGEST": "0" * 12}.get(word, word) for word in arguments])
             except SystemExit:
                 return " ".join(words)
             return None
@@ -95,6 +96,11 @@ def _aws_problem(service: str, operation: str, flags: set[str]) -> str | None:
     known = {f"--{xform_name(member, '-')}" for member in (shape.members if shape else ())}
     unknown = flags - known - AWS_GLOBAL
     return f"aws {service} {operation}: {unknown}" if unknown else None
+
+
+@cache
+def _parser() -> ArgumentParser:
+    return cli.parser()
 
 
 @cache

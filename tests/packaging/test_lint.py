@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from cfnlint.api import lint
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
@@ -30,10 +29,16 @@ def translated(stage: str) -> dict[str, Any]:
     return result
 
 
+def found(template: dict[str, Any]) -> list[Any]:
+    """What the linter has to say. It is loaded here: that takes seconds, and every test process collects this file."""
+    from cfnlint.api import lint
+
+    return list(lint(json.dumps(template), regions=["eu-central-1"]))
+
+
 def test_linter_finds_nothing() -> None:
     """No error and no warning: unknown properties, wrong references, policy actions that do not exist."""
-    matches = lint(json.dumps(merged_template("prod")), regions=["eu-central-1"])
-    assert [f"{match.rule.id} {match.message}" for match in matches] == []
+    assert [f"{match.rule.id} {match.message}" for match in found(merged_template("prod"))] == []
 
 
 @pytest.mark.slow
@@ -41,17 +46,14 @@ def test_linter_sees_the_log_group_that_chalice_misnames() -> None:
     """The lint is able to fail: without our repair it does."""
     template = copy.deepcopy(merged_template("prod"))
     template["Resources"]["ApiHandlerLogGroup"]["Properties"]["LogGroupName"] = {"Fn::Sub": "/aws/lambda/${ApiHandler}"}
-    matches = lint(json.dumps(template), regions=["eu-central-1"])
-    assert "E1019" in {match.rule.id for match in matches}
+    assert "E1019" in {match.rule.id for match in found(template)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_transform_accepts_it(stage: str) -> None:
     """Both event source mappings come out with their own queue, batch reporting and concurrency."""
     resources = translated(stage)["Resources"]
-    mappings = [
-        found["Properties"] for found in resources.values() if found["Type"] == "AWS::Lambda::EventSourceMapping"
-    ]
+    mappings = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::EventSourceMapping"]
     assert {mapping["EventSourceArn"]["Fn::Sub"] for mapping in mappings} == {"${EventsQueue.Arn}", "${WorkQueue.Arn}"}
     assert all(mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for mapping in mappings)
     assert all(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings)

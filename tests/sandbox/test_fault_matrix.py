@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sandbox.faults.calls import CallName, Trouble
 from sandbox.faults.lab import EndState
-from sandbox.faults.matrix import Case, Matrix, Reference, Share, cells
+from sandbox.faults.matrix import Case, Matrix, Reference, Share, _leaving, cells
 from sandbox.faults.printing import render, render_summary
 from sandbox.faults.situations import SITUATIONS
 
@@ -65,6 +66,21 @@ def test_a_share_is_a_part_of_the_cells_that_its_text_chooses() -> None:
     assert set().union(*shares) == whole
     assert shares[0] == set(cells(REFERENCE, share=Share(3, "0")))
     assert set(cells(REFERENCE, share=Share.parse(""))) == whole
+
+
+@pytest.mark.parametrize(
+    ("alone", "leaving"),
+    [((), (None, None, None)), ((CALLS[0], CALLS[2]), (CALLS[0], CALLS[0], CALLS[2]))],
+    ids=["none is", "first and last are"],
+)
+def test_a_branch_leaves_at_its_call_or_at_the_last_one_before_that_is_made_alone(
+    alone: tuple[CallName, ...], leaving: tuple[CallName | None, ...]
+) -> None:
+    """A thread does not come along, so no branch leaves while one is at work; what is first leaves at the beginning."""
+    found = _leaving(replace(REFERENCE, alone=frozenset(alone)), [(call, Trouble.DONE) for call in CALLS])
+    assert {call: at for at, cells_there in found.items() for call, _ in cells_there} == dict(
+        zip(CALLS, leaving, strict=True)
+    )
 
 
 @pytest.mark.parametrize("text", ["0:a", "x", "-1:a", ":a"])
