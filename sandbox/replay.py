@@ -25,7 +25,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chalicelib.domain.twin.behaviours import behaviours_of
 from chalicelib.domain.twin.ec2 import Plane, Subnet
 from chalicelib.domain.twin.exploring import USUAL_DELAYS
 from chalicelib.domain.twin.tables import Table
@@ -34,7 +33,13 @@ from chalicelib.domain.twin.world import World, running, settle
 from sandbox.replay_actions import Zones
 from sandbox.replay_playing import WrongStatus, play, play_every_way
 from sandbox.replay_recording import Recording, Step, UnreadableRecording, read
-from sandbox.replay_state import change_sequences, changes_difference, several_addresses, state_difference
+from sandbox.replay_state import (
+    change_sequences,
+    changes_difference,
+    recorded_behaviours,
+    several_addresses,
+    state_difference,
+)
 from sandbox.replay_verdict import Difference, Verdict
 
 
@@ -128,16 +133,12 @@ class _Replay:
 
 def empty_world(recording: Recording) -> World:
     """The world in which a recording begins: its releases, its zones, both programs just started."""
-    try:
-        behaviours = behaviours_of(recording.ovnk, recording.cncc)
-    except ValueError as error:
-        raise UnreadableRecording(str(error)) from error
     plane = Plane()
     for kind in sorted(_types(recording) - set(plane.limits)):
         if (limits := _limits_of(kind)) is not None:
             plane = replace(plane, limits=plane.limits.put(kind, limits))
     subnets = Table((zone, Subnet(zone, cidr)) for zone, cidr in recording.zones.items())
-    return running(behaviours, replace(plane, subnets=subnets))
+    return running(recorded_behaviours(recording), replace(plane, subnets=subnets))
 
 
 def _types(recording: Recording) -> set[str]:

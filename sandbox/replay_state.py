@@ -9,11 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, zip_longest
 
 from chalicelib.domain.twin.addressing import cpic_name, number
+from chalicelib.domain.twin.behaviours import Behaviours, behaviours_of
 from chalicelib.domain.twin.values import Assigned, Change, Cpic, CpicChange, EgressIp, EgressIpChange, Node, NodeChange
 from chalicelib.domain.twin.world import World
-from sandbox.replay_recording import Json
+from sandbox.replay_recording import Json, Recording, UnreadableRecording
 
 Sequences = dict[str, list[Json]]
+
+
+def recorded_behaviours(recording: Recording) -> Behaviours:
+    """How the programs behave that were recorded.
+
+    Raises:
+        UnreadableRecording: It names a version that is not known.
+    """
+    try:
+        return behaviours_of(recording.ovnk, recording.cncc)
+    except ValueError as error:
+        raise UnreadableRecording(str(error)) from error
 
 
 def instance_of(node: str) -> str:

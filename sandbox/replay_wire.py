@@ -21,7 +21,6 @@ from typing import Any, Self, cast
 
 import urllib3
 
-from chalicelib.domain.twin.behaviours import behaviours_of
 from chalicelib.domain.twin.choices import Choose
 from chalicelib.domain.twin.ec2 import Instance, Interface, Plane
 from chalicelib.domain.twin.tables import Table
@@ -34,6 +33,7 @@ from sandbox.controllers.objects import CPICS, EGRESS_IPS, NODES, READERS, chang
 from sandbox.kube import KubeCluster, KubeServer
 from sandbox.replay_actions import Zones
 from sandbox.replay_recording import Recording
+from sandbox.replay_state import recorded_behaviours
 from sandbox.timeline import SteppedTimeline
 
 REGION = "us-east-1"
@@ -59,7 +59,7 @@ class WirePlatform:
 
     def __init__(self, recording: Recording, choose: Choose) -> None:
         self.zones = Zones(recording.zones)
-        self._behaviours = behaviours_of(recording.ovnk, recording.cncc)
+        self._behaviours = recorded_behaviours(recording)
         self._choose = choose
         self.timeline = SteppedTimeline()
         self._open = ExitStack()

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from chalicelib.domain.twin.behaviours import behaviours_of
 from chalicelib.domain.twin.choices import Choose, first
 from sandbox.replay_playing import (
     SLOW_ACTIONS,
@@ -24,7 +23,7 @@ from sandbox.replay_playing import (
     quiet_end,
     quiet_seconds,
 )
-from sandbox.replay_recording import Recording, Step, UnreadableRecording
+from sandbox.replay_recording import Recording, Step
 from sandbox.replay_state import change_sequences, changes_difference, several_addresses, state_difference
 from sandbox.replay_verdict import Difference, Verdict
 from sandbox.replay_wire import WirePlatform
@@ -44,10 +43,6 @@ def replay_on_wire(recording: Recording, *, changes: bool = True) -> Verdict:
     Raises:
         UnreadableRecording: It names a version, or an action, that is not known.
     """
-    try:
-        behaviours_of(recording.ovnk, recording.cncc)
-    except ValueError as error:
-        raise UnreadableRecording(str(error)) from error
     usual = _Counted()
     verdict = _once(recording, usual, changes=changes)
     if verdict.difference is None or not usual.choices:
