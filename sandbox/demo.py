@@ -46,7 +46,7 @@ POLICIES = (
 )
 WHAT = {
     "intake": "puts the raw event on the events queue and makes no other call",
-    "route": "orders one visit a cluster and window; whose instances events are of it asks EC2, once for all",
+    "route": "orders one visit a cluster and window; for events of instances it asks EC2 once whose they are",
     "reconcile": "visits the cluster: observe, plan, guard, act, tell",
     "drift_check": "orders a visit to every cluster",
 }
