@@ -283,11 +283,13 @@ def _left_on_node(draw: Random, shape: Shape, at: float) -> Broken:
     noted, zone = _Noted(), draw.choice(sorted(shape.sizes))
 
     def put(site: Site) -> None:
-        address = str(site.rosa.facts.zones[zone].cidr.network_address + 199)
+        cidr = site.rosa.facts.zones[zone].cidr
+        hosts = {machine.address for machine in site.rosa.facts.machines.values()}
+        address = next(a for n in range(199, 100, -1) if (a := str(cidr.network_address + n)) not in hosts)
         noted.note(site, address)
         site.rosa.accidents.put_address(site.rosa.life.machines(pool_of(zone))[0].node, address)
 
-    return Broken((Step(at, put),), noted.names, lambda _site: True, TRIED_SECONDS)
+    return Broken((Step(at, put),), noted.names, lambda _site: True, JOINS_SECONDS)
 
 
 def _reservation_gone(draw: Random, _shape: Shape, at: float) -> Broken:
