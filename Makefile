@@ -34,7 +34,7 @@ test-slow: setup ## The tests that take minutes: the packaged zip under the real
 	@echo "Running the slow tests"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout=900 -m 'slow and not long'
 
-test-long: setup ## A visit broken at each of its calls, in every situation; KEEPER_FAULTS_SHARE=3:TEXT plays a third
+test-long: setup ## The whole fault matrix: a visit broken at each of its calls, in every way; KEEPER_FAULTS_SHARE=3:TEXT plays a third
 	@echo "Breaking every call of a visit"
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --timeout=3600 -m long
 
