@@ -45,9 +45,7 @@ EXPECTED = {
     "D2": Expected("capacity-shortfall", evidence=("eligible nodes: 1", "two-in-c"), person="Scale up"),
     "D3": Expected("node-label-missing", "warning", ("egress-assignable", "egress-c"), r"^label node ip-", heals=True),
     "D3-born": Expected("node-label-missing", "warning", ("egress-c",), r"^label node ip-", heals=True, told=False),
-    "D3-classic": Expected(
-        "pool-label-missing", "warning", ("egress",), r"machine pool egress", heals=True, told=False
-    ),
+    "D3-classic": Expected("pool-label-missing", "warning", ("egress",), r"machine pool egress", heals=True),
     "D4": Expected("node-unusable", "warning", ("annotation is missing",), person="oc adm cordon", heals=True),
     "D5": Expected("address-unassigned", "warning", evidence=("CloudPrivateIPConfig: none",), remedy=KICK, heals=True),
     "D6": Expected("assignment-failed", "warning", evidence=("InternalError",), remedy=CYCLE, heals=True),
