@@ -93,6 +93,18 @@ def test_what_is_known_and_not_over_is_not_missed() -> None:
     assert (judged.needless, judged.missed) == ((), ())
 
 
+def test_a_spare_for_a_moment_is_none() -> None:
+    """A zone had one for 100 seconds of its life, and people hear that it has none shortly after these."""
+    judged = alarms.judge(healthy_life(2328), 2328)
+    assert (judged.needless, judged.missed) == ((), ())
+
+
+def test_a_node_whose_machine_has_ended_carries_nothing() -> None:
+    """The cluster believes in it for a minute; a message of that minute, that the zone is lost, is right."""
+    judged = alarms.judge(broken_life(5163), 5163)
+    assert (judged.needless, judged.missed) == ((), ())
+
+
 @pytest.mark.parametrize("options", [["--seeds", "0"], ["flood"]])
 def test_wrong_options_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The message names what is there."""

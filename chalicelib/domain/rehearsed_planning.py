@@ -21,7 +21,7 @@ from chalicelib.domain.rehearsing.rehearsal import Objection, rehearse
 from chalicelib.domain.remembered import NOTHING_REMEMBERED, Remembered
 from chalicelib.domain.snapshot import Snapshot
 from chalicelib.domain.spec import ClusterSpec
-from chalicelib.domain.terrain import FAILOVER_TIME, LEAVING_TIME
+from chalicelib.domain.terrain import LEAVING_TIME
 
 MOST_ROUNDS = 6
 """One is usual. Each round holds or drops all that it objects to, so that a further one is for what this brought up."""
@@ -64,16 +64,15 @@ def _without(planned: Plan, dropped: Mapping[str, Objection]) -> Plan:
 
 def _finding(objection: Objection) -> Finding:
     """A change that is not made because of what it would do, for people, if it does not come to pass soon after all."""
-    misses = objection.adds and objection.kind != "leaves"
     return Finding(
         Kind.PLAN_REFUSED,
         f"address {objection.address} of {objection.policy}",
         Severity.WARNING,
         f"A change is held back. {objection.sentence}",
-        impact=FAIL_OPEN if misses else "Egress goes on as it is.",
+        impact=FAIL_OPEN if objection.adds and objection.kind != "leaves" else "Egress goes on as it is.",
         todo="What keeps it from ending well is in its reason, and as a rule a finding of its own. To have it all the"
         " same, change the EgressIP by hand.",
         remedy="rehearses it anew at every visit, and does it once it ends well",
         cause="rehearsal",
-        patience_seconds=seconds(FAILOVER_TIME if misses else LEAVING_TIME),
+        patience_seconds=seconds(LEAVING_TIME),
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.adapters.errors import Denied, NotFound, Rejected, Unreachable
+from chalicelib.adapters.errors import AdapterError, Denied, NotFound, Rejected, Throttled, Unreachable
 from chalicelib.domain.actions import POOL_LABELS
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.pools import MachinePool, Scaling
@@ -140,6 +140,16 @@ def test_credentials_that_are_not_found_are_not_taken_for_a_cluster_that_is_not_
     world.ocm.fail("fetch_cluster", NotFound("secrets", "read", "file ocm.json does not exist"))
     finding = next(f for f in world.visit().findings if f.kind is Kind.SECTION_UNKNOWN)
     assert finding.summary == "Machine pools could not be read: file ocm.json does not exist."
+
+
+@pytest.mark.parametrize("operation", ["fetch_cluster", "fetch_pools"])
+@pytest.mark.parametrize(("error", "minutes"), [(Unreachable, 15), (Throttled, 15), (Denied, 0)])
+def test_nothing_depends_on_ocm_so_soon(operation: str, error: type[AdapterError], minutes: int) -> None:
+    """An outage of its is told after a quarter of an hour, a refusal as soon as it has settled."""
+    world = World()
+    world.ocm.fail(operation, error("OCM", operation, "it did not answer"))
+    (finding,) = (f for f in world.visit().findings if f.kind is Kind.SECTION_UNKNOWN)
+    assert finding.patience_seconds == minutes * 60
 
 
 def test_findings_of_pools_outlive_a_visit_without_ocm() -> None:

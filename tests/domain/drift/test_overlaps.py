@@ -91,6 +91,9 @@ def test_labels_that_cannot_be_read_are_one_warning_and_nothing_else() -> None:
     assert overlap.summary.endswith("every pod of namespace web.")
     assert warning.subject == "pods"
     assert {f.kind for f in told(unread, theirs("{}"))} == {Kind.SELECTOR_OVERLAP, Kind.SECTION_UNKNOWN}
+    assert (found.patience_seconds, warning.patience_seconds) == (0, 0)
+    (passing,) = told(Unknown("namespaces", "no answer in time", "cluster API", may_pass=True))
+    assert passing.patience_seconds == 300
 
 
 def test_namespaces_that_were_not_looked_at_are_said() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Network
 
 import pytest
 
 from chalicelib.domain.findings import Kind, Severity
 from chalicelib.domain.planning import plan
 from chalicelib.domain.remembered import Memo, Remembered
-from chalicelib.domain.snapshot import Node, Snapshot
+from chalicelib.domain.snapshot import EgressIpConfig, Node, Snapshot
 from chalicelib.domain.spec import PoolSpec
 from tests import factories as make
 from tests.domain.reading import A, B, finding, found
@@ -140,6 +141,29 @@ def test_a_node_is_noted_when_it_has_had_the_time_that_most_need(minutes: int, n
     young = make.node("a", 1, ready=False, created_at=make.NOW - timedelta(minutes=minutes))
     alive = make.snapshot("ab")
     assert len(plan(replace(alive, nodes=(*known(alive.nodes), young)), DESIRED).notes) == noted
+
+
+def test_a_node_of_a_zone_whose_subnet_has_changed_is_told_by_itself() -> None:
+    """That finding says where the nodes are now, not what ails them."""
+    there = make.snapshot("ab")
+    moved = IPv4Network("10.10.110.0/24")
+    new = make.subnet("a", id="subnet-new", cidr=moved)
+    nodes = tuple(
+        replace(n, ready=False, egress_config=EgressIpConfig("eni-new", moved, 14)) if n.name == "node-a0" else n
+        for n in known(there.nodes)
+    )
+    at_home = (i for i in known(there.instances) if i.id != "i-a0")
+    instances = (*at_home, make.instance("a", subnet_id="subnet-new"))
+    observed = replace(
+        there,
+        nodes=nodes,
+        instances=instances,
+        subnets=(*known(there.subnets), new),
+        egress_ips=(make.egress_ip("ns", A, B),),
+    )
+    planned = plan(observed, DESIRED)
+    assert finding(planned, Kind.SUBNET_CHANGED).group == "zone eu-central-1a"
+    assert finding(planned, Kind.NODE_UNUSABLE).group == "nodes in eu-central-1a"
 
 
 def test_since_when_a_young_node_is_out_is_remembered() -> None:

@@ -54,6 +54,13 @@ def test_a_cycle_by_hand_names_all_other_addresses() -> None:
     assert wait[:4] == ["oc", "wait", "--for=delete", f"cloudprivateipconfig/{A}"]
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_who_does_it_by_hand_hears_that_a_visit_may_finish_it(mode: Mode) -> None:
+    """In mode observe none does."""
+    found = said(broken(**LOST), replace(DESIRED, mode=mode))
+    assert ("spec-edited" in found.todo) is (mode is Mode.ENFORCE)
+
+
 def test_where_nothing_else_serves_nothing_else_is_said_to() -> None:
     """The policy's only address: what is said of traffic and of the cycle is as bad as it is."""
     desired = make.cluster(make.policy("ns", A))
