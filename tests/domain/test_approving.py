@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from chalicelib.domain.plan import Plan
 from chalicelib.domain.planning import plan
 from chalicelib.domain.records import ApprovedPlan
 from chalicelib.domain.rehearsing.rehearsal import Objection, Rehearsal
-from chalicelib.domain.snapshot import Snapshot
+from chalicelib.domain.snapshot import EgressIp, Snapshot
 from chalicelib.domain.spec import ClusterSpec, PolicySpec
 from tests import factories as make
 from tests.domain.world import converge
@@ -110,7 +111,7 @@ def test_a_loss_that_alone_would_need_nobody_is_refused_beside_what_is_left() ->
     ],
     ids=["a namesake", "with other addresses"],
 )
-def test_an_action_of_another_form_is_another_action(changed) -> None:  # type: ignore[no-untyped-def]
+def test_an_action_of_another_form_is_another_action(changed: Callable[[EgressIp], EgressIp]) -> None:
     """The object that is to be deleted must be the one that was: a namesake or an edited one was not approved."""
     whole = plan(rested(), make.cluster(DB))
     half = without(rested(), "api")
